@@ -6,7 +6,7 @@
 #define CONCLAVE_PROTOCOL_LIMITS_H
 
 #define CV_ID_MAX 63			/* characters of a fleet, gateway, device or operator id */
-#define CV_ID_BUF (CV_ID_MAX + 1)
+#define CV_ID_BUF 64
 #define CV_VOLUME_ID_BYTES 16
 #define CV_BOOT_ID_BYTES 16
 #define CV_REQUEST_ID_BYTES 16

@@ -1,0 +1,49 @@
+/* Enrolment package (docs/protocol.md section 6). */
+#ifndef CONCLAVE_PROTOCOL_ENROL_H
+#define CONCLAVE_PROTOCOL_ENROL_H
+
+#include "protocol/opcert.h"
+
+#define ENROL_TYP "conclave-enrol+jws"
+
+enum trust_class {
+	TRUST_SOFTWARE = 1,
+	TRUST_MICROCONTROLLER,
+	TRUST_TPM
+};
+
+struct enrolment { /* holds secrets: keep it in locked memory */
+	char fleet[CV_ID_BUF];
+	char gateway[CV_ID_BUF];
+	char device[CV_ID_BUF];
+	uint8_t volume_id[CV_VOLUME_ID_BYTES];
+	uint32_t epoch;
+	uint8_t x;
+	uint8_t share[CV_SECRET_BYTES];
+	uint8_t mac_key[CV_MAC_KEY_BYTES];
+	uint8_t attestation_key[CV_ES256_PUBLIC_BYTES];
+	uint8_t share_set_hash[CV_HASH_BYTES];
+	uint8_t threshold;
+	uint8_t members;
+	enum trust_class trust_class;
+	char policy[CV_POLICY_MAX + 1]; /* JSON text */
+	size_t policy_len;
+};
+
+const char *trust_class_name(enum trust_class c);
+/* 0 if unknown. */
+enum trust_class trust_class_parse(const char *name);
+
+/* Seals to the keeper's enrolment key and signs. */
+CV_MUST_CHECK enum cv_err enrolment_seal(char *out, size_t cap, size_t *len,
+	const struct enrolment *e, const uint8_t enrolment_key[CV_X25519_BYTES], const char *crt,
+	const struct jws_signer *signer);
+/*
+ * Verifies the signer (role enrol), that it is for this fleet and gateway (CV_ERR_MISMATCH), opens
+ * (CV_ERR_SEAL) and decodes. `cert` receives the signer.
+ */
+CV_MUST_CHECK enum cv_err enrolment_open(struct enrolment *e, const char *text, size_t len,
+	const struct op_trust *trust, const char *gateway,
+	const uint8_t enrolment_private[CV_X25519_BYTES], struct opcert *cert);
+
+#endif

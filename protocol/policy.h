@@ -1,0 +1,52 @@
+/* The policy of a device (docs/protocol.md section 9): decode, lint, and the canonical text. */
+#ifndef CONCLAVE_PROTOCOL_POLICY_H
+#define CONCLAVE_PROTOCOL_POLICY_H
+
+#include "protocol/evidence.h"
+#include "protocol/limits.h"
+
+enum policy_section {
+	POLICY_EMPTY = 0,     /* absent or empty: refuses */
+	POLICY_RULES,
+	POLICY_NOT_REQUIRED
+};
+
+struct policy_measurement {
+	char name[EVIDENCE_TEXT_BUF];
+	uint8_t count;
+	uint8_t values[CV_REFERENCE_VALUES_MAX][CV_HASH_BYTES];
+};
+
+struct policy_list {
+	uint8_t present;
+	uint8_t count;
+	char names[CV_PLACES_MAX][EVIDENCE_TEXT_BUF];
+};
+
+struct policy { /* large: allocate it */
+	uint64_t version;
+	uint32_t boot_max_keys;
+	uint64_t boot_max_step;
+	enum policy_section boot;
+	enum policy_section measurements;
+	uint8_t measurement_count;
+	struct policy_measurement measurement[CV_DIGESTS_MAX];
+	enum policy_section place;
+	struct policy_list regions, states, cities;
+	enum policy_section iat;
+	uint64_t iat_max_age_s;
+	uint64_t iat_max_ahead_s;
+	uint32_t lease_s;
+	uint8_t reveal_reason;
+};
+
+/*
+ * Decodes; unknown members are errors. Sections that are absent or empty decode to POLICY_EMPTY
+ * (the verdict then refuses). problem (may be NULL) gets one line saying what is wrong and where.
+ */
+CV_MUST_CHECK enum cv_err policy_decode(
+	struct policy *p, const char *json, size_t len, char *problem, size_t problem_cap);
+/* CV_OK if no section is POLICY_EMPTY; else CV_ERR_TYPE with the section named in problem. */
+CV_MUST_CHECK enum cv_err policy_lint(const struct policy *p, char *problem, size_t problem_cap);
+
+#endif

@@ -1,0 +1,60 @@
+/* The closed list of reasons (docs/protocol.md section 9) and what the client may do about each. */
+#ifndef CONCLAVE_PROTOCOL_REASON_H
+#define CONCLAVE_PROTOCOL_REASON_H
+
+enum reason {
+	REASON_INTERNAL = 0, /* nobody decided: a refusal */
+	REASON_RELEASE,	     /* the only one that is not a refusal */
+	REASON_RATE_LIMITED,
+	REASON_BUSY,
+	REASON_STORE_FAILED,
+	REASON_MALFORMED,
+	REASON_NONCE_FOREIGN,
+	REASON_NONCE_EXPIRED,
+	REASON_NONCE_SPENT,
+	REASON_VOLUME_UNKNOWN,
+	REASON_EPOCH_UNKNOWN,
+	REASON_DEVICE_REVOKED,
+	REASON_DEVICE_QUARANTINED,
+	REASON_POLICY_EMPTY,
+	REASON_EVIDENCE_FORMAT,
+	REASON_EVIDENCE_ALGORITHM,
+	REASON_EVIDENCE_SIGNATURE,
+	REASON_EVIDENCE_PROFILE,
+	REASON_EVIDENCE_PURPOSE,
+	REASON_EVIDENCE_NONCE,
+	REASON_EVIDENCE_DEVICE,
+	REASON_EVIDENCE_VOLUME,
+	REASON_EVIDENCE_EPOCH,
+	REASON_EVIDENCE_SHARE_SET,
+	REASON_QUOTE_UNSUPPORTED,
+	REASON_DEBUG_ENABLED,
+	REASON_BOOT_FORM,
+	REASON_BOOT_ROLLBACK,
+	REASON_BOOT_AHEAD,
+	REASON_BOOT_KEY,
+	REASON_TIME_MISSING,
+	REASON_TIME_OUTSIDE,
+	REASON_MEASUREMENT_MISSING,
+	REASON_MEASUREMENT_MISMATCH,
+	REASON_PLACE_MISSING,
+	REASON_PLACE_DENIED,
+	REASON_COUNTER_REUSED,
+	REASON_COUNT_
+};
+
+enum retry_hint {
+	RETRY_NO = 0,
+	RETRY_NEW_NONCE,
+	RETRY_LATER
+};
+
+/* The code on the wire, e.g. "nonce_spent". Never NULL. */
+const char *reason_code(enum reason reason);
+/* REASON_INTERNAL if unknown. */
+enum reason reason_parse(const char *code);
+enum retry_hint reason_retry(enum reason reason);
+/* "no", "new_nonce", "later" */
+const char *retry_hint_text(enum retry_hint hint);
+
+#endif
