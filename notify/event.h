@@ -3,7 +3,7 @@
  * delivers it, and nothing else of a request ever reaches a webhook.
  *
  * Redaction is by construction: an alert has no free text. A reason is a token, a detail is a key
- * of a closed list with a number or a short token as value, so that a place, a secret, a MAC, a
+ * of a closed list whose value is a number, an id or a fixed form, so that a place, a secret, a MAC, a
  * token or an address cannot be expressed.
  *
  * Form     docs/alerts.md; JSON of one line, members in a fixed order, at most EVENT_JSON_MAX
@@ -69,7 +69,10 @@ enum event_type {
 	EVENT_TYPE_COUNT_
 };
 
-/* key, kind of value: N a number up to CV_JSON_INTEGER_MAX, T a token [A-Za-z0-9._+:-]{1,63} */
+/*
+ * key, kind of value: N a number up to CV_JSON_INTEGER_MAX; H 32 lower-case hex digits; I an id
+ * ([a-z0-9][a-z0-9-]{0,62}); C tpm, microcontroller or software; V a version ([0-9A-Za-z.+~-]{1,63})
+ */
 #define EVENT_DETAIL_KEYS(X) \
 	X(count, N)		/* how many this alert stands for */ \
 	X(epoch, N) \
@@ -80,12 +83,12 @@ enum event_type {
 	X(policy_version, N) \
 	X(store_revision, N) \
 	X(not_after, N)		/* seconds since 1970 */ \
-	X(volume, T)		/* 32 hex digits */ \
-	X(boot_id, T)		/* 32 hex digits */ \
-	X(accused, T)		/* a gateway's id */ \
-	X(operator, T)		/* an operator's id */ \
-	X(trust_class, T) \
-	X(version, T)		/* of our software */
+	X(volume, H) \
+	X(boot_id, H) \
+	X(accused, I)		/* a gateway's id */ \
+	X(operator, I)		/* an operator's id */ \
+	X(trust_class, C) \
+	X(version, V)		/* of our software */
 
 enum event_key {
 #define EVENT_ENUM(name, kind) EVENT_KEY_##name,
@@ -107,7 +110,7 @@ struct event_alert {
 	enum event_severity severity;
 	char gateway[CV_ID_BUF];
 	char device[CV_ID_BUF];		   /* "" when there is none */
-	char reason[EVENT_TOKEN_MAX + 1]; /* token, or "" */
+	char reason[EVENT_TOKEN_MAX + 1]; /* [a-z_-]{1,63}, or "" */
 	struct event_detail details[EVENT_DETAILS_MAX];
 	size_t detail_count;
 };
