@@ -24,7 +24,7 @@
 
 #include "notify/event.h"
 
-#define CHANNEL_METRICS_MAX 8192
+#define CHANNEL_METRICS_MAX 24576
 #define CHANNEL_PACKET_MAX (1 + CHANNEL_METRICS_MAX)
 #define CHANNEL_TOKEN_BYTES 8
 

@@ -2,7 +2,9 @@
 
 #include <string.h>
 
+#include "protocol/base64url.h"
 #include "protocol/crypto.h"
+#include "protocol/id.h"
 
 enum value_kind {
 	KIND_N,
@@ -80,11 +82,9 @@ static int of_alphabet(const char *text, const char *alphabet)
 #define UPPER "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 #define DIGITS "0123456789"
 
-_Static_assert(CV_ID_MAX == EVENT_TOKEN_MAX, "an id fits a token");
-
 static int is_id(const char *text)
 {
-	return of_alphabet(text, LOWER DIGITS "-") && text[0] != '-';
+	return id_valid(text, strnlen(text, CV_ID_BUF));
 }
 
 static int is_class(const char *text)
@@ -175,27 +175,16 @@ enum cv_err event_add_token(struct event_alert *alert, enum event_key key, const
 	return CV_OK;
 }
 
-static void to_hex(char *out, const uint8_t *bytes, size_t len)
-{
-	static const char digits[] = "0123456789abcdef";
-
-	for (size_t i = 0; i < len; i++) {
-		out[2 * i] = digits[bytes[i] >> 4];
-		out[2 * i + 1] = digits[bytes[i] & 15];
-	}
-	out[2 * len] = 0;
-}
-
 enum cv_err event_add_hex(struct event_alert *alert, enum event_key key, const uint8_t bytes[16])
 {
 	char text[33];
 
-	to_hex(text, bytes, 16);
+	hex_encode(text, bytes, 16);
 	return event_add_token(alert, key, text);
 }
 
 void event_id_text(char out[EVENT_ID_TEXT], const uint8_t id[EVENT_ID_BYTES])
 {
 	memcpy(out, "evt_", 4);
-	to_hex(out + 4, id, EVENT_ID_BYTES);
+	hex_encode(out + 4, id, EVENT_ID_BYTES);
 }
