@@ -17,13 +17,13 @@
 
 struct process_fd {
 	int from; /* ours; stays open here */
-	int to;	  /* its number in the child */
+	int to;	  /* its number in the child, under 200 */
 };
 
 struct process_spec {
 	const char *path; /* absolute; no search */
 	char *const *argv;
-	char *const *envp; /* NULL: PATH, LANG=C.UTF-8 and the NOTIFY/CONCLAVE variables only */
+	char *const *envp; /* NULL: PATH, LANG, CONCLAVE_*, systemd's and TMPDIR only */
 	const struct process_fd *fds; /* what the child keeps; everything else is closed, but 0-2 */
 	size_t fd_count;
 	bool die_with_parent; /* SIGTERM when the thread that spawned it ends */
@@ -37,9 +37,13 @@ struct process {
 
 /*
  * Starts `path`; a failing exec is reported here (CV_ERR_NOT_FOUND, CV_ERR_PERMISSION, ...), not
- * by a child that dies later. Descriptors 0, 1, 2 are inherited unless mapped.
+ * by a child that dies later. Descriptors 0, 1, 2 are inherited unless mapped. Signal handlers and
+ * the mask are reset. errno tells what failed.
  */
 CV_MUST_CHECK enum cv_err process_spawn(struct process *out, const struct process_spec *spec);
+
+/* Takes charge of a child that was made with fork. */
+void process_adopt(struct process *out, pid_t pid);
 
 /*
  * Waits; timeout_ms < 0 without end. *status as waitpid gives it. CV_ERR_TIMEOUT leaves it
