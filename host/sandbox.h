@@ -6,14 +6,16 @@
  * reads the first byte that a peer controls. Order: groups and user, capabilities (all sets and
  * the bounding set), no_new_privs, Landlock, seccomp.
  *
- * Profiles
- *   KEEPER   no socket calls but on inherited sockets, no exec, no ptrace, no mount; files only
- *            below `paths`
- *   SENDER   outgoing network, no listening, no exec; files only below `paths`
- *   FRONT    network (accept on inherited or own listeners), no exec; files only below `paths`
- *   MONITOR  starts children; no network, no ptrace, no mount
- *   VOLUME   no network, no exec, no opening of files at all: works on inherited descriptors
- * A refused call gets EPERM, except exec and ptrace and the like, which end the process (SIGSYS).
+ * Profiles (system calls are lists of what is allowed, but for MONITOR)
+ *   KEEPER   no sockets but inherited ones, no new processes; files only below `paths`
+ *   SENDER   outgoing network, no listening, no new processes; files only below `paths`
+ *   FRONT    network, no new processes; files only below `paths`
+ *   VOLUME   no network, no new processes, no opening of files at all: inherited descriptors only
+ *   MONITOR  starts the others, and what it forbids they inherit: so only what none of them may
+ *            do (ptrace, mounts, modules, bpf, ...); capabilities and user stay
+ * A refused call gets EPERM, but exec and ptrace end the process (SIGSYS). KEEPER, SENDER and
+ * FRONT can also read the system's libraries and TLS roots, SENDER the resolver's files.
+ * A build with AddressSanitizer has no system call filter: its leak check needs ptrace.
  *
  * Mode     SANDBOX_REQUIRE: any layer that cannot be had fails with CV_ERR_PERMISSION.
  *          SANDBOX_BEST_EFFORT: goes on without it; sandbox_warning then names what is missing,
@@ -48,7 +50,7 @@ struct sandbox_spec {
 	enum sandbox_mode mode;
 	enum sandbox_profile profile;
 	const char *user; /* switch to this user and its groups; NULL: stay */
-	const struct sandbox_path *paths; /* VOLUME and MONITOR: not used */
+	const struct sandbox_path *paths; /* VOLUME, MONITOR: not used */
 	size_t path_count;
 };
 
