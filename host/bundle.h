@@ -4,10 +4,10 @@
  *
  * Form     16 bytes of header: "CVBUNDLE", u16 version 1, u16 kdf 1, u32 0 (big-endian); salt 16;
  *          nonce 24; then XChaCha20-Poly1305 (libsodium, RFC 8439 construction with HChaCha20)
- *          over a JSON object {"v":1,"files":{NAME:base64url,...}}. AAD = header, salt, nonce.
+ *          over lp("conclave-bundle-v1", count, name, data, ...). AAD = header, salt, nonce.
  *          Key = Argon2id 1.3 (RFC 9106) of the passphrase's 16 raw bytes, libsodium's MODERATE
  *          limits (3 passes, 256 MiB).
- * Phrase   128 random bits in base32 (RFC 4648), 26 characters in groups: XXXXX-XXXXX-XXXXX-XXXXX-XXXXXX.
+ * Phrase   128 random bits in base32 (RFC 4648), 26 characters: XXXXX-XXXXX-XXXXX-XXXXX-XXXXXX.
  *          Reading takes lower case, and any spaces and dashes.
  * Names    [a-z0-9][a-z0-9._-]{0,62}, with one level of folder allowed ("roots/tls.pem"); no "..".
  */
