@@ -26,7 +26,7 @@ static enum cv_err begin(struct outbox *ob, bool durable)
 static void roll_back(struct outbox *ob)
 {
 	/* SQLite has rolled back by itself after some errors; then there is nothing to undo. */
-	if (!sqlite3_get_autocommit(ob->db) && outbox_db_run(ob, SQL_ROLLBACK, "") != CV_OK)
+	if (sqlite3_get_autocommit(ob->db) == 0)
 		sqlite3_exec(ob->db, "ROLLBACK", NULL, NULL, NULL);
 	for (size_t i = 0; i < ob->queue_count; i++)
 		ob->queues[i].counts = ob->queues[i].before;
@@ -121,6 +121,12 @@ enum cv_err outbox_begin(struct outbox *ob)
 enum cv_err outbox_commit(struct outbox *ob)
 {
 	return commit(ob);
+}
+
+void outbox_abort(struct outbox *ob)
+{
+	if (sqlite3_get_autocommit(ob->db) == 0)
+		roll_back(ob);
 }
 
 static enum cv_err remove_entry(struct outbox *ob, struct outbox_queue *q, int64_t seq, bool dead)

@@ -76,6 +76,8 @@ CV_MUST_CHECK enum cv_err outbox_begin(struct outbox *ob);
 CV_MUST_CHECK enum cv_err outbox_put(
 	struct outbox *ob, const struct event_alert *alert, uint64_t now_ms);
 CV_MUST_CHECK enum cv_err outbox_commit(struct outbox *ob);
+/* Ends a batch without it; allowed after a failed put or commit, too. */
+void outbox_abort(struct outbox *ob);
 
 /*
  * The entries of one destination that are due, oldest first: at most `max`, skipping the

@@ -31,7 +31,6 @@ _Static_assert(APPLICATION_ID == 1131376193 && OUTBOX_SCHEMA == 1, "as the schem
 static const char *const texts[SQL_COUNT_] = {
 	[SQL_BEGIN] = "BEGIN IMMEDIATE",
 	[SQL_COMMIT] = "COMMIT",
-	[SQL_ROLLBACK] = "ROLLBACK",
 	[SQL_ADD_ALERT] = "INSERT OR IGNORE INTO alert (id, json) VALUES (?1, ?2)",
 	[SQL_ADD_DELIVERY] = "INSERT INTO delivery (destination, seq, severity, due_ms)"
 			     " VALUES (?1, ?2, ?3, ?4)",

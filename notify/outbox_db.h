@@ -12,7 +12,6 @@
 enum outbox_sql {
 	SQL_BEGIN,
 	SQL_COMMIT,
-	SQL_ROLLBACK,
 	SQL_ADD_ALERT,	  /* id, json */
 	SQL_ADD_DELIVERY, /* destination, seq, severity, due_ms */
 	SQL_WORST,	  /* destination; gives seq, dead, severity of what a full queue drops */
