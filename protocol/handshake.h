@@ -7,12 +7,22 @@
  *
  *   switch (handshake_next(h, now, &request, &wake_ms)) {
  *   case HANDSHAKE_SEND:    send request to request.member; at most one is under way per member.
- *                           Later call handshake_answer or handshake_no_answer for it, once.
+ *                           Later call handshake_answer or handshake_no_answer for it, once. A
+ *                           request that neither came for is given up half a second after its
+ *                           deadline; what comes later is dropped.
  *   case HANDSHAKE_WAIT:    nothing to send before wake_ms; feed answers as they come.
  *   case HANDSHAKE_DONE:    handshake_secret has the secret (purpose unlock), or the verdicts are in
- *                           (purpose check). Answers under way may still be fed: they add sessions.
+ *                           (purpose check: handshake_outcome sums them up). Answers under way may
+ *                           still be fed: they add sessions.
  *   case HANDSHAKE_FAILED:  the deadline of the whole passed; handshake_outcome says why.
  *   }
+ *
+ * Attempts. One attempt asks every member; within it a member is asked again for "new_nonce" and
+ * "later", three times each, and, while a "later" is being waited out, after a lost answer. It ends
+ * without success as soon as K shares can no longer come; then shares and nonces are wiped: a
+ * secret never comes from shares of two attempts, so what gateways released before a revocation
+ * does not add up with what they release after. Nothing is released in vain: once K cannot be
+ * reached, members that hold a nonce are not asked for their share. A check is one attempt.
  *
  * Time is the driver's monotonic clock in ms. Memory is the caller's: put struct handshake in
  * locked memory (it holds shares and the secret) and call handshake_wipe at the end. Not thread
@@ -36,7 +46,8 @@ enum handshake_fault {
 	HANDSHAKE_FAULT_TRANSPORT,   /* cut, not HTTP, too long */
 	HANDSHAKE_FAULT_MAC,	     /* an answer, but not authentic (set by the machine) */
 	HANDSHAKE_FAULT_MESSAGE,     /* authentic, but not what the protocol says (set by the machine) */
-	HANDSHAKE_FAULT_SHARE	     /* authentic, but the share is wrong: a liar (set by the machine) */
+	HANDSHAKE_FAULT_SHARE,	     /* authentic, but the share is wrong: a liar (set by the machine) */
+	HANDSHAKE_FAULT_LOCAL	     /* this device could not deal with the answer: memory, crypto */
 };
 
 struct handshake_config {
@@ -50,14 +61,14 @@ struct handshake_config {
 	const struct evidence_platform *platform; /* read each time a token is made */
 	struct jws_signer signer;
 	enum evidence_purpose purpose;
-	int sequential; /* one gateway at a time, one token per nonce */
+	int sequential; /* one gateway at a time, in the set's order, one token per nonce */
 	uint64_t give_up_ms; /* absolute; 0 = never */
 	/* NULL: crypto_random. For jitter and request ids; the simulator gives a seeded one. */
 	enum cv_err (*random)(void *context, void *out, size_t len);
 	void *random_context;
 	/* Caller's buffers, alive as long as the handshake. */
 	char *token; /* CV_EVIDENCE_MAX + 1 */
-	char *body;  /* body_cap bytes; request.body points into it. Must hold a token + 512 */
+	char *body;  /* request.body points into it; body_cap is CV_EVIDENCE_MAX + 512 or more */
 	size_t body_cap;
 };
 
@@ -82,7 +93,7 @@ enum handshake_phase {
 	HANDSHAKE_NONCE_SENT,
 	HANDSHAKE_NONCE_HELD,	 /* waits for its token */
 	HANDSHAKE_AUTHORIZE_SENT,
-	HANDSHAKE_LATER,	 /* waits for retry_after */
+	HANDSHAKE_LATER,	 /* asked again from not_before_ms on */
 	HANDSHAKE_SHARE_HELD,	 /* or: would release */
 	HANDSHAKE_OUT		 /* not again in this attempt */
 };
@@ -93,11 +104,15 @@ struct handshake_member { /* what is known about one gateway; read-only for the 
 	uint8_t denied;		       /* an authentic "no" in this attempt */
 	uint8_t has_reason;
 	enum reason reason;	       /* if revealed */
+	uint8_t share_invalid;	       /* sent a wrong share under a valid MAC, in any attempt */
 	uint8_t nonce_retries;
+	uint8_t later_retries;
+	uint8_t fault_retries;
 	uint8_t in_token;
 	uint64_t not_before_ms;
 	uint64_t sent_ms;
-	uint64_t answered_ms;
+	uint64_t deadline_ms;
+	uint64_t answered_ms;	       /* last authentic answer; 0 = none */
 	uint8_t request_mac[CV_MAC_BYTES];
 	uint8_t nonce[CV_NONCE_BYTES];
 	uint8_t share[CV_SECRET_BYTES];
@@ -121,12 +136,19 @@ struct handshake {
 	uint64_t attempt_start_ms;
 	uint64_t token_due_ms;
 	uint64_t next_attempt_ms; /* 0 = an attempt is under way */
+	enum cv_err attempt_error; /* what this device itself could not do: random, signing, memory */
+	enum cv_err last_outcome;  /* of the attempt before; CV_OK = there was none */
 	size_t token_len;
+	struct evidence evidence; /* too large for a small stack */
 	uint8_t has_secret;
 	uint8_t secret[CV_SECRET_BYTES];
 };
 
-/* Checks the configuration and starts the first attempt. Copies the struct, not what it points to. */
+/*
+ * Checks the configuration and starts the first attempt. Copies the struct, not what it points to.
+ * CV_ERR_ARGUMENT: something is missing or too small; CV_ERR_MISMATCH: the share set is for another
+ * fleet or device; CV_ERR_SHARE_COUNT, CV_ERR_SHARE_INDEX: it cannot be combined.
+ */
 CV_MUST_CHECK enum cv_err handshake_init(
 	struct handshake *h, const struct handshake_config *config, uint64_t now_ms);
 enum handshake_action handshake_next(struct handshake *h, uint64_t now_ms,
@@ -140,9 +162,12 @@ void handshake_no_answer(
 CV_MUST_CHECK enum cv_err handshake_secret(
 	const struct handshake *h, uint8_t secret[CV_SECRET_BYTES]);
 /*
- * Why it failed, or would fail now: CV_ERR_DENIED (N-K+1 or more said no), CV_ERR_SHARE_INVALID
- * (liars leave fewer than K), CV_ERR_TIMEOUT (deadline while K might still answer), CV_ERR_TOO_FEW
- * (too few reachable). CV_OK when DONE.
+ * Why it failed, or would fail now: CV_ERR_DENIED (N-K+1 or more said no), CV_ERR_SHARE_SET (they
+ * did, and the reasons they revealed say that they know another share set or epoch),
+ * CV_ERR_SHARE_INVALID (liars leave fewer than K), CV_ERR_TIMEOUT (deadline while K might still
+ * answer), CV_ERR_TOO_FEW (too few reachable), or what this device itself could not do
+ * (CV_ERR_RANDOM, CV_ERR_CRYPTO, CV_ERR_TOO_LONG, ...). CV_OK when DONE; of a check, when K or more
+ * would release.
  */
 CV_MUST_CHECK enum cv_err handshake_outcome(const struct handshake *h);
 /* Shares whose commitments hold (or would-release verdicts), and authentic refusals. */

@@ -7,6 +7,13 @@
 
 #define U64_DIGITS 20
 
+int text_equal(const char *a, const char *b)
+{
+	size_t n = strlen(a);
+
+	return n == strlen(b) && memcmp(a, b, n) == 0;
+}
+
 void line_begin(struct line *l, char *buf, size_t cap)
 {
 	l->buf = buf;

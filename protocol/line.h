@@ -10,6 +10,9 @@
 
 #include "protocol/err.h"
 
+/* 1 if the strings are equal; for public text only. */
+int text_equal(const char *a, const char *b);
+
 struct line {
 	char *buf;
 	size_t cap;
