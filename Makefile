@@ -77,7 +77,9 @@ LIBS_notify := $(LIB_curl) $(LIB_sqlite) $(BASE_LIBS)
 LIBS_gateway := $(CIVETWEB_LIB) $(LIB_curl) $(LIB_sqlite) $(LIB_ssl) $(BASE_LIBS) -lm -ldl
 LIBS_device := $(LIB_curl) $(LIB_ssl) $(BASE_LIBS)
 LIBS_provisioning := $(LIB_curl) $(LIB_ssl) $(LIB_mbedtls) $(BASE_LIBS)
-LIBS_mcu-client := $(LIB_mbedtls) $(LIB_cjson) -lpthread
+# static mbedTLS, so that the client's counted allocator sees what TLS allocates (heap.h)
+LIBS_mcu-client := -Wl,--wrap=malloc,--wrap=calloc,--wrap=free -l:libmbedtls.a -l:libmbedx509.a \
+	-l:libmbedcrypto.a $(LIB_cjson) -lpthread
 
 # --- CivetWeb: built from the distribution's source package (see deploy/civetweb.sh)
 CIVETWEB_DIR := $(BUILD)/civetweb

@@ -1,6 +1,5 @@
 #include "heap.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include <cjson/cJSON.h>
@@ -17,7 +16,7 @@ union header {
 static struct heap_stats stats;
 static uint64_t fail_at;
 
-static void *heap_alloc(size_t size)
+void *heap_alloc(size_t size)
 {
 	union header *h = NULL;
 
@@ -26,7 +25,7 @@ static void *heap_alloc(size_t size)
 		stats.failures++;
 		return NULL;
 	}
-	h = malloc(sizeof(*h) + size);
+	h = heap_system_alloc(sizeof(*h) + size);
 	if (h == NULL) {
 		stats.failures++;
 		return NULL;
@@ -40,7 +39,7 @@ static void *heap_alloc(size_t size)
 	return h + 1;
 }
 
-static void *heap_calloc(size_t count, size_t size)
+void *heap_calloc(size_t count, size_t size)
 {
 	void *p = NULL;
 
@@ -55,7 +54,7 @@ static void *heap_calloc(size_t count, size_t size)
 }
 
 /* Everything is wiped on its way out: TLS keys and decoded shares pass through here. */
-static void heap_release(void *p)
+void heap_release(void *p)
 {
 	union header *h = p;
 
@@ -64,7 +63,7 @@ static void heap_release(void *p)
 	h--;
 	stats.in_use -= h->size;
 	crypto_wipe(p, h->size);
-	free(h);
+	heap_system_free(h);
 }
 
 void heap_install(void)
@@ -72,7 +71,9 @@ void heap_install(void)
 	cJSON_Hooks hooks = {heap_alloc, heap_release};
 
 	cJSON_InitHooks(&hooks);
+#ifdef MBEDTLS_PLATFORM_MEMORY
 	mbedtls_platform_set_calloc_free(heap_calloc, heap_release);
+#endif
 }
 
 void heap_stats(struct heap_stats *out)

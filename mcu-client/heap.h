@@ -17,11 +17,23 @@ struct heap_stats {
 	uint32_t failures;  /* allocations that failed; sticky until heap_failures_clear */
 };
 
-/* Hands the allocator to mbedTLS and cJSON; once, before either is used. */
+/*
+ * Hands the allocator to cJSON and, where it was built with MBEDTLS_PLATFORM_MEMORY, to mbedTLS;
+ * once, before either is used. Debian's mbedTLS was not: ports/host routes the client's and the
+ * static mbedTLS's malloc, calloc and free here with the linker's --wrap.
+ */
 void heap_install(void);
+void *heap_alloc(size_t size);
+void *heap_calloc(size_t count, size_t size);
+/* Wipes, then releases; NULL is allowed. */
+void heap_release(void *p);
 void heap_stats(struct heap_stats *out);
 void heap_failures_clear(void);
 /* The n-th allocation from now fails, once (1 = the next); 0 switches it off. For tests. */
 void heap_fail_nth(uint64_t n);
+
+/* The port's real allocator. */
+void *heap_system_alloc(size_t size);
+void heap_system_free(void *p);
 
 #endif

@@ -13,8 +13,6 @@
 #include "protocol/err.h"
 #include "protocol/evidence.h"
 
-/* Entropy of full strength; never falls back to anything weaker. */
-CV_MUST_CHECK enum cv_err port_entropy(void *out, size_t len);
 /* Seconds since 1970, or 0 when the board does not know. */
 uint64_t port_unix_s(void);
 /* Since start, never going back. */
@@ -37,6 +35,11 @@ CV_MUST_CHECK enum cv_err port_sign(
 
 /* The mount pin: 1 after the settings were opened, 0 before and after any failure. */
 void port_mount_signal(int mounted);
+/*
+ * Zeroed memory for everything secret of one boot, asked for once at a time; kept from swap and
+ * dumps where such things exist. NULL if there is none.
+ */
+void *port_secret_memory(size_t len);
 /* One line, no secrets. */
 void port_log(const char *line);
 
