@@ -6,7 +6,6 @@ CC      ?= cc
 PREFIX  ?= /usr/local
 DESTDIR ?=
 PYTHON  ?= /usr/bin/python3
-PKG     := pkg-config
 
 # SAN=address,undefined (or thread) builds everything again under its own folder.
 SAN ?=
@@ -27,19 +26,19 @@ WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-protot
 PACKAGES := libsodium libcrypto libssl libcurl libcjson fuse3 sqlite3 inih libseccomp
 CPPFLAGS += -I. -Imcu-client -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DCONCLAVE_VERSION='"$(VERSION)"' \
 	-DCONCLAVE_LIBEXEC='"$(PREFIX)/libexec/conclave"' -DFUSE_USE_VERSION=314 \
-	$(shell $(PKG) --cflags $(PACKAGES))
+	$(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
 CFLAGS_ALL = -std=c11 -g $(OPT) -fPIE $(WARN) $(HARDEN) $(SANFLAGS) $(CFLAGS)
 LDFLAGS_ALL = -pie -Wl,-z,relro,-z,now,-z,noexecstack $(SANFLAGS) $(LDFLAGS)
 
-LIB_sodium   := $(shell $(PKG) --libs libsodium)
-LIB_crypto   := $(shell $(PKG) --libs libcrypto)
-LIB_ssl      := $(shell $(PKG) --libs libssl libcrypto)
-LIB_curl     := $(shell $(PKG) --libs libcurl)
-LIB_cjson    := $(shell $(PKG) --libs libcjson)
-LIB_fuse     := $(shell $(PKG) --libs fuse3)
-LIB_sqlite   := $(shell $(PKG) --libs sqlite3)
-LIB_inih     := $(shell $(PKG) --libs inih)
-LIB_seccomp  := $(shell $(PKG) --libs libseccomp)
+LIB_sodium   := $(shell pkg-config --libs libsodium 2>/dev/null)
+LIB_crypto   := $(shell pkg-config --libs libcrypto 2>/dev/null)
+LIB_ssl      := $(shell pkg-config --libs libssl libcrypto 2>/dev/null)
+LIB_curl     := $(shell pkg-config --libs libcurl 2>/dev/null)
+LIB_cjson    := $(shell pkg-config --libs libcjson 2>/dev/null)
+LIB_fuse     := $(shell pkg-config --libs fuse3 2>/dev/null)
+LIB_sqlite   := $(shell pkg-config --libs sqlite3 2>/dev/null)
+LIB_inih     := $(shell pkg-config --libs inih 2>/dev/null)
+LIB_seccomp  := $(shell pkg-config --libs libseccomp 2>/dev/null)
 LIB_mbedtls  := -lmbedtls -lmbedx509 -lmbedcrypto
 
 # --- libraries: one per folder; main.c is the program, everything else the library
@@ -130,13 +129,52 @@ $(foreach f,$(FOLDERS),$(eval $(call UNIT,$(f))))
 .SECONDARY:
 
 .DEFAULT_GOAL := all
-.PHONY: all help clean
-all: $(addprefix $(BUILD)/bin/,$(PROGRAMS)) ## build every program
+.PHONY: all help clean deps-build deps-test demo demo-run test test-run test-long test-long-run check install
+all: $(addprefix $(BUILD)/bin/,$(PROGRAMS)) ## build every program (SAN=address,undefined for sanitizers)
+
+# The flags above come from pkg-config, which a fresh machine lacks: install, then make anew.
+REMAKE := $(MAKE) --no-print-directory -j2
+demo: ## install what is missing, build, and unlock a real device with 2 of 3 gateways
+	@sh deploy/install-deps.sh build
+	@$(REMAKE) demo-run
+demo-run: all
+	@$(BUILD)/bin/conclave demo
+
+test: ## install what is missing, build, and run every test (under 12 minutes on two cores)
+	@sh deploy/install-deps.sh test
+	@$(REMAKE) test-run
+CHECKS := 'include directions and headers=sh tests/style/check.sh' \
+	'constant time of shamir (taint)=sh tests/taint/run.sh $(CC) -O2'
+test-run: all $(UNIT_BIN)
+	@CONCLAVE_BIN=$(abspath $(BUILD)/bin) $(PYTHON) tests/run.py --unit $(UNIT_BIN) \
+		--check $(CHECKS) --pytest -q tests/e2e
+
+test-long: ## the longer suites: every compiler and level, tens of thousands of crash states
+	@sh deploy/install-deps.sh test
+	@$(REMAKE) test-long-run
+test-long-run: all $(UNIT_BIN)
+	@CONCLAVE_LONG=1 CONCLAVE_BIN=$(abspath $(BUILD)/bin) $(PYTHON) tests/run.py --unit $(UNIT_BIN) \
+		--check $(foreach c,gcc clang,$(foreach o,-O1 -O2 -Os,'taint $(c) $(o)=sh tests/taint/run.sh $(c) $(o)')) \
+		--pytest -q tests/e2e
+
+install: all ## install to DESTDIR and PREFIX
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/libexec/conclave \
+		$(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man8 \
+		$(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)$(PREFIX)/share/doc/conclave
+	install -m 755 $(BUILD)/bin/conclave $(BUILD)/bin/conclave-mcu $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(BUILD)/bin/conclave-gateway $(BUILD)/bin/conclave-device $(DESTDIR)$(PREFIX)/sbin
+	install -m 755 $(BUILD)/bin/conclave-volumed $(DESTDIR)$(PREFIX)/libexec/conclave
+	for n in 1 5 8; do for f in docs/man/*.$$n; do [ -f "$$f" ] || continue; \
+		install -m 644 "$$f" $(DESTDIR)$(PREFIX)/share/man/man$$n; done; done
+	for f in deploy/*.service; do sed 's|@PREFIX@|$(PREFIX)|g' "$$f" \
+		> $(DESTDIR)$(PREFIX)/lib/systemd/system/$$(basename "$$f"); done
+	install -m 644 README.md docs/*.md deploy/*.ini.example $(DESTDIR)$(PREFIX)/share/doc/conclave
 
 help: ## list the targets
-	@grep -hE '^[a-z][a-zA-Z0-9_-]*:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z][a-zA-Z0-9_-]*:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
 
 clean: ## remove everything that was built
 	rm -rf build
 
+-include tests/fuzz/fuzz.mk bench/bench.mk
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
