@@ -3,6 +3,8 @@
  * "typ":TYP} or, for documents signed by an operator, with "crt" (docs/protocol.md section 2).
  *
  * The signer is a callback so that the private key may be in a file, a TPM or a chip.
+ *
+ * Memory: the caller's, and scratch.h for the decoded header. On failure output buffers are zeroed.
  */
 #ifndef CONCLAVE_PROTOCOL_JWS_H
 #define CONCLAVE_PROTOCOL_JWS_H
@@ -35,6 +37,14 @@ CV_MUST_CHECK enum cv_err jws_sign(char *out, size_t cap, size_t *len, const cha
 CV_MUST_CHECK enum cv_err jws_verify(const char *text, size_t len, const char *typ,
 	const uint8_t public_key[CV_ES256_PUBLIC_BYTES], char *payload, size_t cap,
 	size_t *payload_len);
+
+struct cJSON;
+/*
+ * As jws_verify, and parses the payload (json_parse); *out belongs to the caller (json_free). A text
+ * longer than max is CV_ERR_TOO_LONG.
+ */
+CV_MUST_CHECK enum cv_err jws_verify_json(struct cJSON **out, const char *text, size_t len,
+	size_t max, const char *typ, const uint8_t public_key[CV_ES256_PUBLIC_BYTES]);
 
 /* For documents with "crt": only takes the certificate out, verifying nothing. */
 CV_MUST_CHECK enum cv_err jws_peek_crt(

@@ -52,8 +52,10 @@ CV_MUST_CHECK enum cv_err opcert_allows(
 
 CV_MUST_CHECK enum cv_err revocations_encode(char *out, size_t cap, size_t *len,
 	const struct revocations *list, const struct jws_signer *root);
+/* The list is zeroed on failure, so keep the old one elsewhere until this returned CV_OK. */
 CV_MUST_CHECK enum cv_err revocations_decode(struct revocations *list, const char *text,
 	size_t len, const char *fleet, const uint8_t root_key[CV_ES256_PUBLIC_BYTES]);
+/* 1 if the list names the operator. */
 int revocations_names(const struct revocations *list, const char *operator_id);
 
 /* Who may have signed: what a verifier of operator-signed documents knows. */
@@ -66,7 +68,8 @@ struct op_trust {
 
 /*
  * Verify a document with "crt": certificate by the root, role, expiry, revocation, signature.
- * `cert` receives the signer. Errors as above, plus CV_ERR_EXPIRED, CV_ERR_ROLE.
+ * `cert` receives the signer. Errors as above, plus CV_ERR_EXPIRED, CV_ERR_ROLE and CV_ERR_DENIED
+ * (the revocation list names the operator).
  */
 CV_MUST_CHECK enum cv_err op_document_verify(const struct op_trust *trust, uint32_t role,
 	const char *text, size_t len, const char *typ, struct opcert *cert, char *payload,
