@@ -1,0 +1,13 @@
+/* The verbs, each defined in the file of its name. */
+#ifndef CONCLAVE_PROVISIONING_VERBS_H
+#define CONCLAVE_PROVISIONING_VERBS_H
+
+#include "provisioning/verb.h"
+
+extern const struct verb verb_fleet_init;
+extern const struct verb verb_operator_add;
+extern const struct verb verb_gateway_add;
+extern const struct verb verb_gateway_list;
+extern const struct verb verb_gateway_address;
+
+#endif
