@@ -159,9 +159,10 @@ static char *read_line(char *out, int cap, void *stream)
 	line[copied] = '\0';
 	fault = line_fault(line, shown);
 	s->pos += len + (newline != NULL ? 1 : 0);
-	if (fault != NULL)
+	if (fault != NULL) {
 		ini_mistake_at(s->ini, s->line, NULL, NULL, "%s", fault);
-	else if (line[0] == '[')
+		s->skip_section = s->skip_section || line[0] == '[';
+	} else if (line[0] == '[')
 		open_section(s, line);
 	snprintf(out, (size_t)cap, "%s\n", fault == NULL ? line : "");
 	return out;
@@ -200,9 +201,11 @@ static int take_entry(void *user, const char *section, const char *name, const c
 {
 	struct ini_source *s = user;
 
+	if (s->skip_section)
+		return 1;
 	if (section[0] == '\0')
 		ini_mistake_at(s->ini, s->line, NULL, NULL, "key before the first [section]");
-	else if (!s->skip_section)
+	else
 		add_entry(s, section, name, value);
 	return 1;
 }
