@@ -9,11 +9,11 @@ PYTHON  ?= /usr/bin/python3
 
 # SAN=address,undefined (or thread) builds everything again under its own folder.
 SAN ?=
+comma := ,
 ifneq ($(SAN),)
-BUILD := build/san-$(subst $(eval ) ,-,$(subst $(comma),-,$(SAN)))
+BUILD := build/san-$(subst $(comma),-,$(SAN))
 SANFLAGS := -fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=undefined
 endif
-comma := ,
 
 OPT ?= -O2
 try = $(shell printf 'int main(void){return 0;}' | $(CC) -Werror $(1) -x c -o /dev/null - 2>/dev/null && echo '$(1)')
@@ -77,8 +77,8 @@ LIBS_gateway := $(CIVETWEB_LIB) $(LIB_curl) $(LIB_sqlite) $(LIB_ssl) $(BASE_LIBS
 LIBS_device := $(LIB_curl) $(LIB_ssl) $(BASE_LIBS)
 LIBS_provisioning := $(LIB_curl) $(LIB_ssl) $(LIB_mbedtls) $(BASE_LIBS)
 # static mbedTLS, so that the client's counted allocator sees what TLS allocates (heap.h)
-LIBS_mcu-client := -Wl,--wrap=malloc,--wrap=calloc,--wrap=free -l:libmbedtls.a -l:libmbedx509.a \
-	-l:libmbedcrypto.a $(LIB_cjson) -lpthread
+LIBS_mcu-client = -Wl,--wrap=malloc,--wrap=calloc,--wrap=free -Wl,--start-group -l:libmbedtls.a \
+	-l:libmbedx509.a -l:libmbedcrypto.a $(call lib,mcu-client) -Wl,--end-group $(LIB_cjson) -lpthread
 
 # --- CivetWeb: built from the distribution's source package (see deploy/civetweb.sh)
 CIVETWEB_DIR := $(BUILD)/civetweb

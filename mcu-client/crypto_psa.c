@@ -287,7 +287,7 @@ enum cv_err crypto_es256_verify(const uint8_t public_key[CV_ES256_PUBLIC_BYTES],
 	psa_status_t s = key_import(&id, p256_public, 256, PSA_KEY_USAGE_VERIFY_HASH,
 		PSA_ALG_ECDSA(PSA_ALG_SHA_256), public_key, CV_ES256_PUBLIC_BYTES);
 
-	if (s == PSA_ERROR_INVALID_ARGUMENT)
+	if (s == PSA_ERROR_INVALID_ARGUMENT || s == PSA_ERROR_NOT_SUPPORTED)
 		return CV_ERR_SIGNATURE;
 	if (s == PSA_SUCCESS)
 		s = psa_verify_hash(id, PSA_ALG_ECDSA(PSA_ALG_SHA_256), hash, CV_HASH_BYTES, sig,
