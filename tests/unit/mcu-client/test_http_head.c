@@ -2,16 +2,24 @@
 
 #include "http_head.h"
 
-static enum cv_err parse(const char *text, struct http_answer *a)
+/* Exactly as long as the text, so that a sanitizer sees a byte too far. */
+static enum cv_err parse_n(const char *text, size_t len, struct http_answer *a)
 {
-	char *copy = strdup(text);
+	char *copy = malloc(len + 1);
 	enum cv_err err;
 
 	assert_non_null(copy);
+	memcpy(copy, text, len);
+	copy[len] = 0;
 	memset(a, 0, sizeof(*a));
 	err = http_head_parse(copy, a);
 	free(copy);
 	return err;
+}
+
+static enum cv_err parse(const char *text, struct http_answer *a)
+{
+	return parse_n(text, strlen(text), a);
 }
 
 static void takes_status_length_and_mac(void **state)
@@ -74,16 +82,9 @@ static void survives_every_truncation(void **state)
 	struct http_answer a;
 
 	(void)state;
-	for (size_t n = 0; n < sizeof(whole) - 1; n++) {
-		char *cut = strndup(whole, n);
-		enum cv_err err;
-
-		assert_non_null(cut);
-		err = parse(cut, &a);
-		if (err == CV_OK)
+	for (size_t n = 0; n < sizeof(whole) - 1; n++)
+		if (parse_n(whole, n, &a) == CV_OK)
 			assert_true(a.body_len <= 12);
-		free(cut);
-	}
 }
 
 int main(void)
