@@ -74,13 +74,18 @@ struct evidence {
 CV_MUST_CHECK enum cv_err evidence_ueid(
 	uint8_t out[EVIDENCE_UEID_BYTES], const char *fleet, const char *device);
 
+/* 1 for text that a claim may carry: 1 .. 63 characters of printable ASCII. */
+int evidence_text_valid(const char *text);
+/* 1 for the name of a measurement: [a-z0-9][a-z0-9._-]{0,62}. */
+int evidence_name_valid(const char *name);
+
 /* `work` is scratch for the claims (CV_EVIDENCE_MAX is enough). Writes text and a NUL. */
 CV_MUST_CHECK enum cv_err evidence_encode(char *out, size_t cap, size_t *len,
 	const struct evidence *ev, const struct jws_signer *signer, char *work, size_t work_len);
 
 /*
- * CV_ERR_ALGORITHM, CV_ERR_FORMAT/TYPE/RANGE/TOO_LONG (form), CV_ERR_SIGNATURE. A token of another
- * eat_profile decodes to CV_OK with other_profile set.
+ * CV_ERR_ALGORITHM, CV_ERR_FORMAT/TYPE/RANGE/TOO_LONG (form), CV_ERR_SIGNATURE; *ev is then zeroed.
+ * A token of another eat_profile decodes to CV_OK with other_profile set.
  */
 CV_MUST_CHECK enum cv_err evidence_decode(struct evidence *ev, const char *text, size_t len,
 	const uint8_t public_key[CV_ES256_PUBLIC_BYTES]);
