@@ -1,0 +1,267 @@
+#include "gateway/init.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "gateway/config.h"
+#include "gateway/config_state.h"
+#include "gateway/keeper.h"
+#include "gateway/tls_cert.h"
+#include "gateway/user.h"
+#include "host/file.h"
+#include "host/log.h"
+#include "protocol/id.h"
+#include "protocol/join.h"
+#include "protocol/json_write.h"
+
+#define REQUEST_MAX 4096
+
+struct init_paths {
+	const char *gateway;
+	uint32_t reserve_records;
+	char key[FILE_PATH_BUF];
+	char csr[FILE_PATH_BUF];
+	char store[FILE_PATH_BUF];
+	char store_key[FILE_PATH_BUF];
+	char keys[FILE_PATH_BUF];
+};
+
+static enum cv_err make_paths(struct init_paths *p, const struct init_options *o)
+{
+	enum cv_err err = state_path(p->key, o->state, STATE_TLS_KEY);
+
+	p->gateway = o->gateway;
+	p->reserve_records = o->reserve_records;
+	if (err == CV_OK)
+		err = state_path(p->csr, o->state, STATE_TLS_CSR);
+	if (err == CV_OK)
+		err = state_path(p->store, o->state, STATE_STORE);
+	if (err == CV_OK)
+		err = state_path(p->store_key, o->state, STATE_STORE_KEY);
+	if (err == CV_OK)
+		err = state_path(p->keys, o->state, STATE_KEYS);
+	return err;
+}
+
+static enum cv_err make_directory(const char *state, const char *name, const char *user)
+{
+	char path[FILE_PATH_BUF];
+	enum cv_err err = state_path(path, state, name);
+
+	if (err == CV_OK)
+		err = user_directory(path, user_for_role(user));
+	if (err != CV_OK)
+		log_error("directory %s/%s: %s", state, name, cv_err_text(err));
+	return err;
+}
+
+static enum cv_err make_directories(const char *state)
+{
+	enum cv_err err = file_make_dir(state, 0711);
+
+	if (err != CV_OK) {
+		log_error("directory %s: %s", state, cv_err_text(err));
+		return err;
+	}
+	/* made with the umask of whoever called us: the roles must be able to pass through */
+	if (user_separation() && chmod(state, 0711) != 0)
+		return file_error(errno);
+	err = make_directory(state, STATE_FRONT, CONFIG_USER_FRONT);
+	if (err == CV_OK)
+		err = make_directory(state, STATE_KEEPER, CONFIG_USER_KEEPER);
+	if (err == CV_OK)
+		err = make_directory(state, STATE_KEYS, CONFIG_USER_KEEPER);
+	if (err == CV_OK)
+		err = make_directory(state, STATE_SENDER, CONFIG_USER_SENDER);
+	return err;
+}
+
+static enum cv_err pin_gateway(const struct init_options *o)
+{
+	struct state_pin pin;
+	enum cv_err err = state_pin_read(&pin, o->state);
+
+	if (err == CV_OK && strcmp(pin.gateway, o->gateway) != 0) {
+		log_error("%s: belongs to gateway %s already", o->state, pin.gateway);
+		return CV_ERR_EXISTS;
+	}
+	if (err == CV_ERR_NOT_FOUND) {
+		memset(&pin, 0, sizeof(pin));
+		memcpy(pin.gateway, o->gateway, strlen(o->gateway) + 1);
+		err = state_pin_write(&pin, o->state);
+	}
+	if (err != CV_OK)
+		log_error("%s/%s: %s", o->state, STATE_PIN, cv_err_text(err));
+	return err;
+}
+
+static enum cv_err front_step(void *argument, void *result)
+{
+	const struct init_paths *p = argument;
+	char why[TLS_WHY_MAX] = "";
+	enum cv_err err = tls_key_make(p->key, why);
+
+	(void)result;
+	if (err == CV_OK)
+		err = tls_csr_make(p->csr, p->key, p->gateway, why);
+	if (err != CV_OK)
+		log_error("%s", why);
+	return err;
+}
+
+static enum cv_err keeper_step(void *argument, void *result)
+{
+	const struct init_paths *p = argument;
+	struct keeper_config cfg = {
+		.gateway = p->gateway,
+		.store_path = p->store,
+		.store_key_path = p->store_key,
+		.keys_dir = p->keys,
+		.reserve_records = p->reserve_records,
+		.front_fd = -1,
+		.control_fd = -1,
+		.sender_fd = -1,
+	};
+
+	return keeper_init(&cfg, result);
+}
+
+/* The CSR as the front's child wrote it, read back by us: it is public. */
+static enum cv_err csr_text(const char *path, char pem[TLS_PEM_MAX + 1], uint8_t **der, size_t *len)
+{
+	X509_REQ *csr = NULL;
+	uint8_t *text = NULL;
+	size_t text_len = 0;
+	char why[TLS_WHY_MAX] = "";
+	enum cv_err err = tls_csr_read(&csr, path, why);
+
+	if (err == CV_OK)
+		err = tls_csr_der(der, len, csr);
+	if (err == CV_OK)
+		err = file_read(&text, &text_len, path, TLS_PEM_MAX);
+	if (err == CV_OK)
+		memcpy(pem, text, text_len + 1);
+	else
+		log_error("%s", why[0] != '\0' ? why : cv_err_text(err));
+	free(text);
+	X509_REQ_free(csr);
+	return err;
+}
+
+static enum cv_err request_encode(char out[REQUEST_MAX], size_t *len, const char *gateway,
+	const struct keeper_public *keys, const char *csr)
+{
+	struct json_writer w;
+
+	json_begin(&w, out, REQUEST_MAX - 1);
+	json_object_open(&w, NULL);
+	json_u64(&w, "v", 1);
+	json_text(&w, "gateway", gateway);
+	json_bytes(&w, "keeper_key", keys->keeper_key, sizeof(keys->keeper_key));
+	json_bytes(&w, "enrolment_key", keys->enrolment_key, sizeof(keys->enrolment_key));
+	json_text(&w, "csr", csr);
+	json_object_close(&w);
+	return json_end(&w, len);
+}
+
+static enum cv_err write_request(
+	const struct init_options *o, const struct init_paths *p, const struct keeper_public *keys)
+{
+	char pem[TLS_PEM_MAX + 1], out[REQUEST_MAX], text[FINGERPRINT_BUF], name[CV_ID_BUF + 8];
+	const char *path = o->request;
+	uint8_t *der = NULL, fingerprint[CV_HASH_BYTES];
+	size_t der_len = 0, len = 0;
+	enum cv_err err = csr_text(p->csr, pem, &der, &der_len);
+
+	if (err != CV_OK)
+		return err;
+	if (path == NULL) {
+		snprintf(name, sizeof(name), "%s.req", o->gateway);
+		path = name;
+	}
+	err = gateway_request_fingerprint(fingerprint, o->gateway, keys->keeper_key,
+		keys->enrolment_key, der, der_len);
+	if (err == CV_OK)
+		err = request_encode(out, &len, o->gateway, keys, pem);
+	if (err == CV_OK) {
+		out[len++] = '\n';
+		err = file_write_atomic(path, out, len, 0644);
+	}
+	if (err == CV_OK) {
+		fingerprint_text(text, fingerprint);
+		printf("request %s\nfingerprint %s\n", path, text);
+	} else {
+		log_error("%s: %s", path, cv_err_text(err));
+	}
+	free(der);
+	return err;
+}
+
+static enum cv_err write_config(const struct init_options *o)
+{
+	struct config_address address;
+	char text[FILE_PATH_BUF + 512];
+	const char *devices = o->address != NULL ? o->address : "0.0.0.0:7443";
+	enum cv_err err = config_address_parse(&address, devices);
+	int n;
+
+	if (err != CV_OK) {
+		log_error("--address %s: not ADDRESS:PORT", devices);
+		return CV_ERR_ARGUMENT;
+	}
+	if (o->config == NULL)
+		return CV_OK;
+	n = snprintf(text, sizeof(text),
+		"# conclave-gateway.ini(5) explains every key.\n"
+		"[gateway]\nid = %s\nstate = %s\n\n[listen]\ndevices = %s\n",
+		o->gateway, o->state, devices);
+	if (n < 0 || (size_t)n >= sizeof(text))
+		return CV_ERR_TOO_LONG;
+	err = file_write_new(o->config, text, (size_t)n, 0644);
+	if (err == CV_ERR_EXISTS)
+		return CV_OK;
+	if (err != CV_OK)
+		log_error("%s: %s", o->config, cv_err_text(err));
+	else
+		printf("configuration %s\n", o->config);
+	return err;
+}
+
+enum cv_err init_gateway(const struct init_options *o)
+{
+	struct keeper_public keys;
+	struct init_paths *p = NULL;
+	enum cv_err err = CV_ERR_INTERNAL;
+
+	if (!id_valid(o->gateway, strlen(o->gateway))) {
+		log_error("--name %s: not an id (lower case, digits, dashes)", o->gateway);
+		return CV_ERR_ARGUMENT;
+	}
+	if (o->state[0] != '/') {
+		log_error("--state %s: not an absolute path", o->state);
+		return CV_ERR_ARGUMENT;
+	}
+	p = calloc(1, sizeof(*p));
+	if (p == NULL)
+		return CV_ERR_MEMORY;
+	err = make_paths(p, o);
+	if (err == CV_OK)
+		err = write_config(o);
+	if (err == CV_OK)
+		err = make_directories(o->state);
+	if (err == CV_OK)
+		err = pin_gateway(o);
+	if (err == CV_OK)
+		err = user_run(user_for_role(CONFIG_USER_FRONT), front_step, p, NULL, 0);
+	if (err == CV_OK)
+		err = user_run(
+			user_for_role(CONFIG_USER_KEEPER), keeper_step, p, &keys, sizeof(keys));
+	/* the front's directory is closed to us only if we are neither root nor its owner */
+	if (err == CV_OK)
+		err = write_request(o, p, &keys);
+	free(p);
+	return err;
+}
