@@ -8,5 +8,10 @@ const struct verb *const verbs[] = {
 	&verb_gateway_add,
 	&verb_gateway_list,
 	&verb_gateway_address,
+	&verb_volume_create,
+	&verb_volume_info,
+	&verb_volume_check,
+	&verb_volume_import,
+	&verb_volume_header_backup,
 	NULL,
 };

@@ -9,5 +9,10 @@ extern const struct verb verb_operator_add;
 extern const struct verb verb_gateway_add;
 extern const struct verb verb_gateway_list;
 extern const struct verb verb_gateway_address;
+extern const struct verb verb_volume_create;
+extern const struct verb verb_volume_info;
+extern const struct verb verb_volume_check;
+extern const struct verb verb_volume_import;
+extern const struct verb verb_volume_header_backup;
 
 #endif

@@ -1,0 +1,67 @@
+/* `volume check`: verifies every node and block under its tag. */
+#include "host/log.h"
+#include "provisioning/options.h"
+#include "provisioning/progress.h"
+#include "provisioning/verbs.h"
+#include "provisioning/volume_key.h"
+
+static const struct option_spec options[] = {VOLUME_OPTION_RECOVERY_FD, VOLUME_OPTION_KEY_FD};
+
+static void report(struct context *ctx, const struct volume_check_report *r)
+{
+	static const char *const names[] = {"nodes", "items", "files", "dirs", "data_blocks",
+		"used_blocks", "free_blocks", "orphans", "leaked_blocks", "problems"};
+	const uint64_t values[] = {r->nodes, r->items, r->files, r->dirs, r->data_blocks,
+		r->used_blocks, r->free_blocks, r->orphans, r->leaked_blocks, r->problems};
+	cJSON *first = cJSON_AddArrayToObject(ctx->result, "first_problems");
+
+	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+		cJSON_AddNumberToObject(ctx->result, names[i], (double)values[i]);
+		say(ctx, "%-14s %llu", names[i], (unsigned long long)values[i]);
+	}
+	for (unsigned i = 0; i < r->first_count; i++) {
+		cJSON_AddItemToArray(first, cJSON_CreateString(r->first[i]));
+		say(ctx, "problem: %s", r->first[i]);
+	}
+}
+
+static enum cv_err volume_check_run(struct context *ctx)
+{
+	struct volume_check_report r = {.nodes = 0};
+	struct volume *volume = NULL;
+	struct progress progress;
+	enum cv_err err = volume_open_with_key(&volume, ctx, ctx->args[0], true), closed;
+
+	if (err != CV_OK)
+		return err;
+	progress_begin(&progress, "check", false);
+	err = volume_check(volume, progress_show, &progress, &r);
+	progress_end(&progress);
+	closed = volume_close(volume);
+	if (err == CV_OK)
+		err = closed;
+	if (err != CV_OK) {
+		log_error("volume %s: check: %s", ctx->args[0],
+			progress_stopped() ? "stopped" : cv_err_text(err));
+		return err;
+	}
+	report(ctx, &r);
+	if (r.problems > 0) {
+		log_error("volume %s: %llu problems", ctx->args[0], (unsigned long long)r.problems);
+		return CV_ERR_TAMPERED;
+	}
+	return CV_OK;
+}
+
+const struct verb verb_volume_check = {
+	.noun = "volume",
+	.name = "check",
+	.args = "FILE",
+	.args_min = 1,
+	.args_max = 1,
+	.summary = "verify a whole volume; changes nothing\n"
+		   "Exits 20 when something is wrong. Needs the recovery code or the unlock secret.",
+	.options = options,
+	.option_count = sizeof(options) / sizeof(options[0]),
+	.run = volume_check_run,
+};

@@ -1,0 +1,78 @@
+/* `volume info`: what the container shows without a key. */
+#include <string.h>
+
+#include "host/log.h"
+#include "protocol/base64url.h"
+#include "provisioning/options.h"
+#include "provisioning/verbs.h"
+#include "provisioning/volume_key.h"
+
+static const char *kind_name(enum volume_slot_kind kind)
+{
+	switch (kind) {
+	case VOLUME_SLOT_EMPTY:
+		return "empty";
+	case VOLUME_SLOT_SHARE_SET:
+		return "share-set";
+	case VOLUME_SLOT_RECOVERY:
+		return "recovery";
+	}
+	return "unknown";
+}
+
+static void report_slot(struct context *ctx, cJSON *slots, const struct volume_slot_info *slot)
+{
+	char hash[HEX_BUF(CV_HASH_BYTES)];
+	cJSON *item = cJSON_CreateObject();
+
+	hex_encode(hash, slot->share_set_hash, sizeof(slot->share_set_hash));
+	cJSON_AddStringToObject(item, "kind", kind_name(slot->kind));
+	cJSON_AddNumberToObject(item, "epoch", slot->epoch);
+	cJSON_AddStringToObject(item, "share_set_hash", hash);
+	cJSON_AddItemToArray(slots, item);
+	say(ctx, "key slot     %s, epoch %u, share set %s", kind_name(slot->kind),
+		(unsigned)slot->epoch, hash);
+}
+
+static enum cv_err volume_info_run(struct context *ctx)
+{
+	struct volume_info info = {.version = 0};
+	struct volume_why why = {""};
+	char id[HEX_BUF(CV_VOLUME_ID_BYTES)];
+	cJSON *slots;
+	enum cv_err err = volume_info(ctx->args[0], &info, &why);
+
+	if (err != CV_OK) {
+		log_error("volume %s: %s", ctx->args[0], why.text[0] ? why.text : cv_err_text(err));
+		return err;
+	}
+	hex_encode(id, info.volume_id, sizeof(info.volume_id));
+	cJSON_AddStringToObject(ctx->result, "volume_id", id);
+	cJSON_AddNumberToObject(ctx->result, "version", info.version);
+	cJSON_AddNumberToObject(ctx->result, "generation", (double)info.generation);
+	cJSON_AddNumberToObject(ctx->result, "size_bytes", (double)info.size_bytes);
+	cJSON_AddNumberToObject(ctx->result, "superblocks", info.superblocks);
+	cJSON_AddBoolToObject(ctx->result, "in_use", info.in_use);
+	say(ctx, "volume id    %s", id);
+	say(ctx, "format       %u", (unsigned)info.version);
+	say(ctx, "generation   %llu", (unsigned long long)info.generation);
+	say(ctx, "size         %llu bytes", (unsigned long long)info.size_bytes);
+	say(ctx, "superblocks  %u of 4 are readable and newest", info.superblocks);
+	say(ctx, "in use       %s", info.in_use ? "yes" : "no");
+	slots = cJSON_AddArrayToObject(ctx->result, "slots");
+	for (size_t i = 0; i < VOLUME_KEY_SLOTS; i++)
+		if (info.slots[i].kind != VOLUME_SLOT_EMPTY)
+			report_slot(ctx, slots, &info.slots[i]);
+	say(ctx, "none of this is authenticated: that takes the key (`conclave volume check`)");
+	return CV_OK;
+}
+
+const struct verb verb_volume_info = {
+	.noun = "volume",
+	.name = "info",
+	.args = "FILE",
+	.args_min = 1,
+	.args_max = 1,
+	.summary = "show what a volume tells without a key",
+	.run = volume_info_run,
+};

@@ -1,0 +1,34 @@
+/*
+ * What opens a volume for an operator: the recovery code as text on --recovery-fd (or typed on the
+ * terminal), or 32 raw bytes on --key-fd, as `conclave-device key --fd N` writes them. Also: giving
+ * a fresh code out once. Prints its lines.
+ */
+#ifndef CONCLAVE_PROVISIONING_VOLUME_KEY_H
+#define CONCLAVE_PROVISIONING_VOLUME_KEY_H
+
+#include "fs/volume.h"
+#include "provisioning/verb.h"
+
+/* Two entries of a verb's table of options. */
+#define VOLUME_OPTION_RECOVERY_FD \
+	{"recovery-fd", OPTION_TEXT, "N", "read the recovery code from descriptor N"}
+#define VOLUME_OPTION_KEY_FD \
+	{"key-fd", OPTION_TEXT, "N", "read the 32 bytes of the unlock secret from descriptor N"}
+
+/* *key is secret_alloc memory of 32 bytes. */
+CV_MUST_CHECK enum cv_err volume_key_get(uint8_t **key, const struct context *ctx);
+/* Exactly 32 bytes, then the end, into `key`. */
+CV_MUST_CHECK enum cv_err volume_key_read(uint8_t key[CV_SECRET_BYTES], int fd);
+
+/* Opens with the key that the command line names, which is wiped again. */
+CV_MUST_CHECK enum cv_err volume_open_with_key(
+	struct volume **out, const struct context *ctx, const char *path, bool read_only);
+
+/*
+ * Shows a secret text once: on the descriptor that `fd_option` names, else on standard output
+ * (under --json as member `name`, which is what the script asked for).
+ */
+CV_MUST_CHECK enum cv_err secret_text_show(struct context *ctx, const char *fd_option,
+	const char *name, const char *label, const char *text);
+
+#endif
