@@ -13,6 +13,7 @@ struct batch {
 	uint8_t sync[INTAKE_BATCH_MAX][CHANNEL_TOKEN_BYTES];
 	bool metrics;
 	bool open; /* a transaction is under way */
+	bool cut;  /* the last packet is longer than any of ours */
 };
 
 void intake_init(struct intake *in, int fd, struct outbox *ob)
@@ -84,6 +85,12 @@ static enum cv_err look(struct intake *in, struct batch *b, size_t max, uint64_t
 			return CV_OK;
 		}
 		b->packets++;
+		/* Looking on would show the rest of the same packet. */
+		b->cut = (size_t)n > sizeof(packet);
+		if (b->cut) {
+			b->invalid++;
+			return CV_OK;
+		}
 		err = look_at(in, b, packet, (size_t)n, now_ms);
 	}
 	return err;
@@ -127,7 +134,7 @@ enum cv_err intake_step(struct intake *in, uint64_t now_ms, bool *more)
 	if (err)
 		return err;
 	take(in, &b);
-	*more = b.packets == max;
+	*more = b.packets == max || b.cut;
 	return CV_OK;
 }
 

@@ -136,6 +136,14 @@ static int64_t number_of(sqlite3 *db, const char *sql, int *rc)
 	return n;
 }
 
+static void explain(char why[DESTINATION_WHY_MAX], sqlite3 *db, int rc)
+{
+	if ((rc & 0xff) == SQLITE_BUSY)
+		snprintf(why, DESTINATION_WHY_MAX, "is in use by another process");
+	else
+		snprintf(why, DESTINATION_WHY_MAX, "cannot be used: %s", sqlite3_errmsg(db));
+}
+
 /* Is this ours, of this schema, and whole? An empty file is made into an outbox. */
 static enum cv_err check_schema(sqlite3 *db, char why[DESTINATION_WHY_MAX])
 {
@@ -144,7 +152,7 @@ static enum cv_err check_schema(sqlite3 *db, char why[DESTINATION_WHY_MAX])
 	int64_t application, version;
 
 	if (tables < 0) {
-		snprintf(why, DESTINATION_WHY_MAX, "cannot be read: %s", sqlite3_errmsg(db));
+		explain(why, db, rc);
 		return outbox_db_error(rc) ? outbox_db_error(rc) : CV_ERR_IO;
 	}
 	if (tables == 0) {
@@ -153,7 +161,7 @@ static enum cv_err check_schema(sqlite3 *db, char why[DESTINATION_WHY_MAX])
 		rc = script ? sqlite3_exec(db, script, NULL, NULL, NULL) : SQLITE_NOMEM;
 		sqlite3_free(script);
 		if (rc != SQLITE_OK)
-			snprintf(why, DESTINATION_WHY_MAX, "cannot be made: %s", sqlite3_errmsg(db));
+			explain(why, db, rc);
 		return outbox_db_error(rc);
 	}
 	application = number_of(db, "PRAGMA application_id", &rc);
@@ -221,9 +229,7 @@ enum cv_err outbox_db_open(struct outbox *ob, const char *path, char why[DESTINA
 		rc = sqlite3_prepare_v3(
 			ob->db, texts[i], -1, SQLITE_PREPARE_PERSISTENT, &ob->sql[i], NULL);
 	if (rc != SQLITE_OK)
-		snprintf(why, DESTINATION_WHY_MAX, "%s",
-			rc == SQLITE_BUSY ? "is in use by another process"
-					  : sqlite3_errmsg(ob->db));
+		explain(why, ob->db, rc);
 	return outbox_db_error(rc);
 }
 
