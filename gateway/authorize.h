@@ -1,0 +1,80 @@
+/*
+ * The one function that decides: from a parsed request and what the gateway knows, to a verdict.
+ *
+ * Pure: no clock, no store, no randomness, nothing kept between calls. The verdict starts as
+ * REASON_INTERNAL, a refusal, and only the last line of authorize() makes it a release. The order
+ * is that of docs/protocol.md section 9, from step 5 on; what comes before needs the raw bytes.
+ */
+#ifndef CONCLAVE_GATEWAY_AUTHORIZE_H
+#define CONCLAVE_GATEWAY_AUTHORIZE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "gateway/record.h"
+#include "protocol/evidence.h"
+#include "protocol/message.h"
+#include "protocol/policy.h"
+#include "protocol/reason.h"
+
+/* What a verdict gives cause to tell; or-ed. */
+enum authorize_alert {
+	AUTHORIZE_ALERT_REPLAY = 1,	   /* a spent nonce came again */
+	AUTHORIZE_ALERT_NEW_BOOT_KEY = 2,  /* another X25519 key in the same boot */
+	AUTHORIZE_ALERT_CLONE = 4,	   /* too many keys, or an older boot came back */
+	AUTHORIZE_ALERT_COUNTER_AHEAD = 8, /* boot counter far above the last one */
+	AUTHORIZE_ALERT_ROLLBACK = 16	   /* boot counter below the last one */
+};
+
+struct authorize_clock {
+	uint64_t now_s;
+	bool trusted;
+};
+
+/*
+ * Results of the caller's work come as they are: nonce is what nonce_check and the memory of spent
+ * nonces said, evidence_result what evidence_decode said. A result that nobody set is
+ * CV_ERR_INTERNAL and refuses.
+ */
+struct authorize_input {
+	const struct authorize_request *request;
+	enum evidence_purpose purpose; /* EVIDENCE_CHECK for /v1/check */
+	enum cv_err nonce;
+	enum cv_err evidence_result;
+	const struct evidence *evidence;
+	const uint8_t *ueid; /* EVIDENCE_UEID_BYTES, of the device that the MAC speaks for */
+	const struct record *record;
+	const struct policy *policy; /* NULL: the record's text is no policy */
+	struct authorize_clock clock;
+};
+
+struct verdict {
+	enum reason reason; /* REASON_RELEASE or why not */
+	uint32_t alerts;    /* enum authorize_alert */
+	/* on release only: */
+	const struct record_share *share; /* inside input->record */
+	struct record_boot boot;	  /* the record's boot state from now on */
+	bool new_boot;
+};
+
+struct verdict authorize(const struct authorize_input *in);
+
+/*
+ * Steps 5 and 6 alone: REASON_RELEASE means that the evidence is worth decoding. authorize() goes
+ * through them again, so a caller that forgets this loses time, not safety.
+ */
+enum reason authorize_before_evidence(const struct authorize_input *in);
+
+/* Step 6 for requests without nonce and evidence. REASON_RELEASE: nothing speaks against it. */
+enum reason authorize_volume(
+	const struct record *rec, const uint8_t volume_id[CV_VOLUME_ID_BYTES], uint32_t epoch);
+enum reason authorize_state(const struct record *rec);
+
+/* authorize_boot.c: step 8's boot rule; fills boot, new_boot and alerts of the verdict. */
+enum reason authorize_boot(const struct authorize_input *in, struct verdict *v);
+/* authorize_rules.c: steps 9 and 11. */
+enum reason authorize_time(const struct authorize_input *in);
+enum reason authorize_measurements(const struct authorize_input *in);
+enum reason authorize_place(const struct authorize_input *in);
+
+#endif
