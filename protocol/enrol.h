@@ -4,6 +4,7 @@
 
 #include "protocol/opcert.h"
 
+#define ENROL_MAX 24576 /* compact JWS text of a package: enough for the largest policy */
 #define ENROL_TYP "conclave-enrol+jws"
 
 enum trust_class {
@@ -34,13 +35,19 @@ const char *trust_class_name(enum trust_class c);
 /* 0 if unknown. */
 enum trust_class trust_class_parse(const char *name);
 
-/* Seals to the keeper's enrolment key and signs. */
+/*
+ * Seals to the keeper's enrolment key and signs. CV_ERR_ARGUMENT for a struct that enrolment_open
+ * would refuse; the policy must be one JSON object (policy.h says more about it).
+ *
+ * Both functions run on Linux only. Plaintext and parsed tree pass through memory from cJSON's hooks
+ * (scratch.h) and are wiped; a keeper sets the hooks to locked memory.
+ */
 CV_MUST_CHECK enum cv_err enrolment_seal(char *out, size_t cap, size_t *len,
 	const struct enrolment *e, const uint8_t enrolment_key[CV_X25519_BYTES], const char *crt,
 	const struct jws_signer *signer);
 /*
  * Verifies the signer (role enrol), that it is for this fleet and gateway (CV_ERR_MISMATCH), opens
- * (CV_ERR_SEAL) and decodes. `cert` receives the signer.
+ * (CV_ERR_SEAL) and decodes. `cert` receives the signer. *e is zeroed on failure.
  */
 CV_MUST_CHECK enum cv_err enrolment_open(struct enrolment *e, const char *text, size_t len,
 	const struct op_trust *trust, const char *gateway,

@@ -138,10 +138,15 @@ MESSAGE_DECODE(status_answer_decode, status_answer);
 /* pad_to: 0, or the exact length wanted. */
 CV_MUST_CHECK enum cv_err refusal_encode(
 	char *out, size_t cap, size_t *len, const struct refusal *m, size_t pad_to);
-/* `status` is the HTTP status the body came with; it must be the same inside. */
+/*
+ * `status` is the HTTP status the body came with; it must be the same inside (CV_ERR_MISMATCH).
+ * retry_after_s is cut to CV_RETRY_AFTER_MAX_S; a reason that is not in reason.h counts as absent.
+ */
 CV_MUST_CHECK enum cv_err refusal_decode(
 	struct refusal *m, unsigned int status, const char *body, size_t len);
 
+/* 1 for "" or up to MESSAGE_ANCHOR_MAX characters of printable ASCII without space. */
+int message_anchor_valid(const char *anchor);
 const char *device_event_name(enum device_event event);
 const char *device_state_name(enum device_state state);
 

@@ -67,25 +67,12 @@ enum cv_err authorize_request_decode(struct authorize_request *m, const char *bo
 	return err;
 }
 
-static int anchor_valid(const char *anchor)
-{
-	size_t len = strlen(anchor);
-
-	if (len > MESSAGE_ANCHOR_MAX)
-		return 0;
-	for (size_t i = 0; i < len; i++) {
-		if (anchor[i] < 0x21 || anchor[i] > 0x7e)
-			return 0;
-	}
-	return 1;
-}
-
 enum cv_err authorize_answer_encode(
 	char *out, size_t cap, size_t *len, const struct authorize_answer *m)
 {
 	struct json_writer w;
 
-	if (!anchor_valid(m->anchor))
+	if (!message_anchor_valid(m->anchor))
 		return CV_ERR_ARGUMENT;
 	json_begin(&w, out, cap);
 	json_object_open(&w, NULL);
@@ -120,7 +107,7 @@ static enum cv_err authorize_answer_from(struct authorize_answer *m, const struc
 			tree, "store_revision", 0, CV_JSON_INTEGER_MAX, &m->store_revision);
 	if (err == CV_OK && json_has(tree, "anchor")) {
 		err = json_get_text(tree, "anchor", m->anchor, sizeof(m->anchor));
-		if (err == CV_OK && !anchor_valid(m->anchor))
+		if (err == CV_OK && !message_anchor_valid(m->anchor))
 			err = CV_ERR_FORMAT;
 	}
 	m->lease_s = (uint32_t)lease;

@@ -41,8 +41,7 @@ static int reason_valid(const char *reason, size_t cap)
 	return 1;
 }
 
-/* Printable ASCII without space. */
-static int anchor_valid(const char *anchor)
+int message_anchor_valid(const char *anchor)
 {
 	size_t len = strlen(anchor);
 
@@ -58,7 +57,7 @@ static int anchor_valid(const char *anchor)
 static int event_valid(const struct event_request *m)
 {
 	return m->event >= DEVICE_EVENT_MOUNT_OK && m->event <= DEVICE_EVENT_SHARE_INVALID &&
-	       reason_valid(m->reason, sizeof(m->reason)) && anchor_valid(m->anchor) &&
+	       reason_valid(m->reason, sizeof(m->reason)) && message_anchor_valid(m->anchor) &&
 	       (m->gateway[0] == '\0' || id_valid(m->gateway, strlen(m->gateway)));
 }
 

@@ -1,4 +1,4 @@
-/* The policy of a device (docs/protocol.md section 9): decode, lint, and the canonical text. */
+/* The policy of a device (docs/protocol.md section 9): decode and lint. */
 #ifndef CONCLAVE_PROTOCOL_POLICY_H
 #define CONCLAVE_PROTOCOL_POLICY_H
 
@@ -42,7 +42,8 @@ struct policy { /* large: allocate it */
 
 /*
  * Decodes; unknown members are errors. Sections that are absent or empty decode to POLICY_EMPTY
- * (the verdict then refuses). problem (may be NULL) gets one line saying what is wrong and where.
+ * (the verdict then refuses). problem (may be NULL) gets one line saying what is wrong and where,
+ * cut to problem_cap. *p is zeroed on failure: every section then refuses.
  */
 CV_MUST_CHECK enum cv_err policy_decode(
 	struct policy *p, const char *json, size_t len, char *problem, size_t problem_cap);
