@@ -11,10 +11,8 @@
 #include "host/secret.h"
 #include "notify/webhook.h"
 #include "protocol/crypto.h"
-#include "protocol/id.h"
 
 #define TELEGRAM_BASE "https://api.telegram.org"
-#define WORDS_MAX 4
 
 __attribute__((format(printf, 2, 3))) static enum cv_err refuse(
 	char why[DESTINATION_WHY_MAX], const char *format, ...)
@@ -25,54 +23,6 @@ __attribute__((format(printf, 2, 3))) static enum cv_err refuse(
 	vsnprintf(why, DESTINATION_WHY_MAX, format, args);
 	va_end(args);
 	return CV_ERR_CONFIG;
-}
-
-/* Cuts the copy at blanks; more than WORDS_MAX words count as WORDS_MAX + 1. */
-static size_t cut_words(char *copy, char *words[WORDS_MAX])
-{
-	size_t n = 0;
-	char *rest = NULL;
-
-	for (char *w = strtok_r(copy, " \t", &rest); w; w = strtok_r(NULL, " \t", &rest)) {
-		if (n < WORDS_MAX)
-			words[n] = w;
-		n++;
-	}
-	return n;
-}
-
-enum cv_err destination_parse(
-	struct destination *out, const char *value, char why[DESTINATION_WHY_MAX])
-{
-	struct destination d = {.least = EVENT_INFO};
-	char copy[DESTINATION_FILE_MAX + 256];
-	char *words[WORDS_MAX] = {NULL};
-	size_t n;
-
-	if (strlen(value) >= sizeof(copy))
-		return refuse(why, "too long");
-	strcpy(copy, value);
-	n = cut_words(copy, words);
-	if (n < 3 || n > WORDS_MAX)
-		return refuse(why, "want NAME webhook|telegram FILE [info|warning|critical]");
-	if (id_copy(d.name, words[0], strlen(words[0])))
-		return refuse(why, "the name may have a-z, 0-9 and - only, at most 63");
-	if (strcmp(words[1], "webhook") == 0)
-		d.kind = DESTINATION_WEBHOOK;
-	else if (strcmp(words[1], "telegram") == 0)
-		d.kind = DESTINATION_TELEGRAM;
-	else
-		return refuse(why, "%s: the kind is webhook or telegram", d.name);
-	if (words[2][0] != '/' || strlen(words[2]) >= sizeof(d.file))
-		return refuse(why, "%s: the file must be an absolute path", d.name);
-	strcpy(d.file, words[2]);
-	if (n == WORDS_MAX) {
-		d.least = (enum event_severity)event_severity_by_name(words[3]);
-		if (!event_severity_by_name(words[3]))
-			return refuse(why, "%s: severity is info, warning or critical", d.name);
-	}
-	*out = d;
-	return CV_OK;
 }
 
 static bool is_loopback(const char *host)

@@ -3,9 +3,6 @@
  * file of mode 0600 (or 0400) that the configuration points to, and they are never logged: a
  * destination is known by its name everywhere else.
  *
- * Configuration value   NAME KIND FILE [SEVERITY]
- *                       KIND is webhook or telegram; SEVERITY (info, warning, critical) is the
- *                       least that goes there, info when absent
  * Webhook file          url = https://...            secret = whsec_BASE64
  * Telegram file         token = 123:ABC              chat = -100123 (or @name)
  *                       base = https://api.telegram.org (optional)
@@ -38,8 +35,8 @@ enum destination_kind {
 struct destination {
 	char name[CV_ID_BUF];
 	enum destination_kind kind;
-	enum event_severity least;
-	char file[DESTINATION_FILE_MAX];
+	enum event_severity least; /* what is below it does not go there */
+	char file[DESTINATION_FILE_MAX]; /* path */
 };
 
 /* What the file holds; lives in memory of secret_alloc (host/secret.h). */
@@ -50,13 +47,6 @@ struct destination_secret {
 	char token[DESTINATION_TOKEN_MAX + 1];
 	char chat[DESTINATION_CHAT_MAX + 1];
 };
-
-/*
- * One configuration value. CV_ERR_CONFIG, and then `why` (a line without the value) says what is
- * wrong.
- */
-CV_MUST_CHECK enum cv_err destination_parse(
-	struct destination *out, const char *value, char why[DESTINATION_WHY_MAX]);
 
 /*
  * Read and check the file: a regular file, of this user or root, nobody else's to read, a URL that

@@ -134,9 +134,14 @@ enum cv_err event_set_reason(struct event_alert *alert, const char *token)
 {
 	if (!of_alphabet(token, LOWER "_-"))
 		return CV_ERR_ARGUMENT;
-	memset(alert->reason, 0, sizeof(alert->reason));
 	strcpy(alert->reason, token);
 	return CV_OK;
+}
+
+void event_set_foreign_reason(struct event_alert *alert, const char *text)
+{
+	if (text[0] && event_set_reason(alert, text) != CV_OK)
+		strcpy(alert->reason, "other");
 }
 
 /* The next free detail, or NULL when the key may not be added. */

@@ -8,7 +8,6 @@ import http.server
 import json
 import os
 import queue
-import re
 import secrets
 import signal
 import socket
@@ -118,14 +117,14 @@ class Sender:
         route = "/hook/" + secrets.token_hex(8)
         path = self.file(name, f"url = {scheme}://{host}:{port}{route}\nsecret = {secret}\n",
                          [route, secret[6:], f":{port}"])
-        self.destinations.append(f"{name} webhook {path} {severity}")
+        self.destinations.append(f"{name}:webhook:{severity}:{path}")
         return key
 
     def telegram(self, name, port):
         token = "123456:" + secrets.token_hex(16)
         path = self.file(name, f"token = {token}\nchat = -100777\nbase = http://127.0.0.1:{port}\n",
                          [token, "-100777", f":{port}"])
-        self.destinations.append(f"{name} telegram {path}")
+        self.destinations.append(f"{name}:telegram:info:{path}")
         return token
 
     def start(self, attempts=1000, backoff_ms=20, backoff_max_ms=100, ca="-"):
@@ -482,7 +481,7 @@ def test_https_with_a_wrong_certificate_gets_nothing(sender, receivers, tmp_path
 def test_an_address_file_with_open_permissions_stops_the_start(sender, receivers):
     r = receivers()
     sender.webhook("ops", r.port)
-    path = re.search(r"(/\S+)", sender.destinations[0]).group(1)
+    path = sender.destinations[0].split(":", 3)[3]
     os.chmod(path, 0o644)
     with pytest.raises(AssertionError):
         sender.start()

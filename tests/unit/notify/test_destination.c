@@ -29,37 +29,6 @@ static enum cv_err load(const char *text, unsigned mode, enum destination_kind k
 	return destination_load(loaded, &d, allow_http, why);
 }
 
-static void parses_name_kind_file_and_severity(void **state)
-{
-	struct destination d;
-	char why[DESTINATION_WHY_MAX];
-
-	(void)state;
-	assert_int_equal(destination_parse(&d, "ops webhook /etc/ops.conf", why), CV_OK);
-	assert_string_equal(d.name, "ops");
-	assert_int_equal(d.kind, DESTINATION_WEBHOOK);
-	assert_int_equal(d.least, EVENT_INFO);
-	assert_string_equal(d.file, "/etc/ops.conf");
-	assert_int_equal(destination_parse(&d, "night telegram /t.conf critical", why), CV_OK);
-	assert_int_equal(d.kind, DESTINATION_TELEGRAM);
-	assert_int_equal(d.least, EVENT_CRITICAL);
-}
-
-static void names_each_mistake_of_a_value(void **state)
-{
-	static const char *const bad[] = {"", "ops", "ops webhook", "ops webhook ops.conf",
-		"ops mail /x", "Ops webhook /x", "ops webhook /x loud", "ops webhook /x info more"};
-	struct destination d;
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		char why[DESTINATION_WHY_MAX] = "";
-
-		assert_int_equal(destination_parse(&d, bad[i], why), CV_ERR_CONFIG);
-		assert_true(why[0]);
-	}
-}
-
 static void reads_a_webhook_and_a_chat(void **state)
 {
 	char why[DESTINATION_WHY_MAX];
@@ -143,8 +112,6 @@ static int drop_secret(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(parses_name_kind_file_and_severity),
-		cmocka_unit_test(names_each_mistake_of_a_value),
 		cmocka_unit_test(reads_a_webhook_and_a_chat),
 		cmocka_unit_test(refuses_a_file_that_others_can_read),
 		cmocka_unit_test(plain_http_is_for_loopback_only),
