@@ -48,7 +48,8 @@ static enum cv_err from_file(char *out, size_t *len, const char *path)
 }
 
 /* One line from the terminal without echo. */
-static enum cv_err from_terminal(char *out, size_t *len, const char *prompt, const char *what)
+static enum cv_err from_terminal(
+	char *out, size_t *len, const char *prompt, const char *what, const char *fd_option)
 {
 	struct termios old, quiet;
 	int tty = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
@@ -56,8 +57,9 @@ static enum cv_err from_terminal(char *out, size_t *len, const char *prompt, con
 	ssize_t n;
 
 	if (tty < 0 || tcgetattr(tty, &old) != 0) {
-		log_error("passphrase: %s: no terminal to ask on: use --passphrase-fd N or $" ENV_FILE,
-			what);
+		log_error("%s: no terminal to ask on: give it on a descriptor (--%s N)%s", what,
+			fd_option,
+			strcmp(fd_option, "passphrase-fd") == 0 ? " or in $" ENV_FILE : "");
 		goto out;
 	}
 	quiet = old;
@@ -77,18 +79,19 @@ out:
 	return err;
 }
 
-static enum cv_err ask(char *out, size_t *len, const char *what, bool fresh)
+static enum cv_err ask(
+	char *out, size_t *len, const char *what, const char *fd_option, bool fresh)
 {
 	char *again = NULL;
 	size_t again_len = 0;
-	enum cv_err err = from_terminal(out, len, fresh ? "New passphrase" : "Passphrase", what);
+	enum cv_err err = from_terminal(out, len, fresh ? "New passphrase" : "Passphrase", what, fd_option);
 
 	if (err != CV_OK || !fresh)
 		return err;
 	again = secret_alloc(PASSPHRASE_MAX + 2);
 	if (again == NULL)
 		return CV_ERR_MEMORY;
-	err = from_terminal(again, &again_len, "The same again", what);
+	err = from_terminal(again, &again_len, "The same again", what, fd_option);
 	if (err == CV_OK && (again_len != *len || !crypto_equal(out, again, *len))) {
 		log_error("passphrase: %s: the two are not the same", what);
 		err = CV_ERR_CONFIG;
@@ -100,7 +103,8 @@ static enum cv_err ask(char *out, size_t *len, const char *what, bool fresh)
 enum cv_err passphrase_need(struct passphrase *p, const struct context *ctx,
 	const char *fd_option, const char *what, bool fresh)
 {
-	const char *path = getenv(ENV_FILE);
+	/* the file is for keys: a recovery code, say, never comes from there */
+	const char *path = strcmp(fd_option, "passphrase-fd") == 0 ? getenv(ENV_FILE) : NULL;
 	size_t len = 0;
 	char *text;
 	int fd = -1;
@@ -121,7 +125,7 @@ enum cv_err passphrase_need(struct passphrase *p, const struct context *ctx,
 	else if (path != NULL && path[0] != '\0')
 		err = from_file(text, &len, path);
 	else
-		err = ask(text, &len, what, fresh);
+		err = ask(text, &len, what, fd_option, fresh);
 	if (err == CV_OK) {
 		strip_newline(text, &len);
 		if (len > PASSPHRASE_MAX || len < (fresh ? PASSPHRASE_MIN : 1)) {
