@@ -1,0 +1,52 @@
+/*
+ * Options that every verb takes, and the settings that come out of them and of device.ini.
+ */
+#ifndef CONCLAVE_DEVICE_OPTIONS_H
+#define CONCLAVE_DEVICE_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "host/file.h"
+#include "protocol/err.h"
+
+#define OPTIONS_STATE_DIR "/var/lib/conclave-device"
+#define OPTIONS_RUN_DIR "/run/conclave-device"
+#define OPTIONS_CONFIG_FILE "/etc/conclave/device.ini"
+
+/* Which of the options below a verb takes. */
+enum option_flag {
+	OPTION_FOREGROUND = 1,	  /* -f, --foreground */
+	OPTION_TIMEOUT = 2,	  /* --timeout T */
+	OPTION_LAZY = 4,	  /* --lazy */
+	OPTION_FORGET = 8,	  /* --forget */
+	OPTION_JSON = 16,	  /* --json */
+	OPTION_OFFLINE = 32,	  /* --offline */
+	OPTION_FD = 64,		  /* --fd N */
+	OPTION_PASSPHRASE_FD = 128, /* --passphrase-fd N */
+	OPTION_READ_ONLY = 256,	  /* --read-only */
+	OPTION_FORCE = 512	  /* --force */
+};
+
+struct options {
+	const char *state_dir;
+	const char *run_dir;
+	const char *config_file;
+	bool config_named; /* then it must exist */
+	bool foreground, lazy, forget, json, offline, read_only, force;
+	uint64_t timeout_ms; /* 0 = not given */
+	int fd;		     /* -1 = not given */
+	int passphrase_fd;
+	/* what is left over */
+	char **words;
+	int word_count;
+};
+
+/*
+ * Fills `o` and prints what is wrong. CV_ERR_ARGUMENT: a line was printed. *help is set when
+ * --help was given and printed.
+ */
+CV_MUST_CHECK enum cv_err options_parse(struct options *o, int argc, char **argv,
+	unsigned int allowed, const char *usage, bool *help);
+
+#endif

@@ -1,0 +1,189 @@
+#include "device/settings.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "host/ini.h"
+#include "host/log.h"
+
+#define E7 10000000
+
+static const struct ini_key schema[] = {
+	{ "device", "container", false },
+	{ "device", "mount_point", false },
+	{ "device", "log_level", false },
+	{ "mount", "allow_other", false },
+	{ "mount", "read_only", false },
+	{ "mount", "cache", false },
+	{ "evidence", "oemid", false },
+	{ "evidence", "hwmodel", false },
+	{ "evidence", "hwversion", false },
+	{ "evidence", "iat", false },
+	{ "evidence", "measure", true },
+	{ "place", "region", false },
+	{ "place", "state", false },
+	{ "place", "city", false },
+	{ "place", "latitude", false },
+	{ "place", "longitude", false },
+	{ "place", "accuracy_m", false },
+	{ "place", "source", false },
+};
+
+enum cv_err settings_degrees(int32_t *out, const char *text, int limit)
+{
+	bool negative = text[0] == '-';
+	int64_t value = 0;
+	int digits = 0, decimals = -1;
+
+	for (const char *c = text + negative; *c != '\0'; c++) {
+		if (*c == '.' && decimals < 0 && digits > 0) {
+			decimals = 0;
+			continue;
+		}
+		if (*c < '0' || *c > '9' || digits == 10 || decimals == 7)
+			return CV_ERR_FORMAT;
+		value = value * 10 + (*c - '0');
+		digits++;
+		if (decimals >= 0)
+			decimals++;
+	}
+	if (digits == 0 || decimals == 0)
+		return CV_ERR_FORMAT;
+	for (int i = decimals < 0 ? 0 : decimals; i < 7; i++)
+		value *= 10;
+	if (value > (int64_t)limit * E7)
+		return CV_ERR_RANGE;
+	*out = (int32_t)(negative ? -value : value);
+	return CV_OK;
+}
+
+static bool printable(const char *text)
+{
+	size_t n = strlen(text);
+
+	for (size_t i = 0; i < n; i++)
+		if (text[i] < 0x20 || text[i] > 0x7e)
+			return false;
+	return n > 0 && n <= CV_NAME_MAX;
+}
+
+/* Text that becomes a claim: 1..63 printable ASCII characters. */
+static void claim_text(struct ini_file *ini, const char *section, const char *name,
+	char out[EVIDENCE_TEXT_BUF])
+{
+	const char *text = ini_text(ini, section, name, NULL);
+
+	if (text == NULL)
+		return;
+	if (printable(text))
+		strcpy(out, text);
+	else
+		ini_mistake(ini, section, name, "not 1 to %d printable ASCII characters",
+			CV_NAME_MAX);
+}
+
+static bool measure_name_ok(const char *name, size_t len)
+{
+	if (len == 0 || len > CV_NAME_MAX || strchr("._-", name[0]) != NULL)
+		return false;
+	return strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789._-") >= len;
+}
+
+/* measure.N = NAME /path */
+static void read_measures(struct settings *s, struct ini_file *ini)
+{
+	const char *lines[CV_DIGESTS_MAX - 2];
+	size_t n = ini_list(ini, "evidence", "measure", lines, CV_DIGESTS_MAX - 2);
+
+	for (size_t i = 0; i < n; i++) {
+		struct settings_measure *m = &s->measures[s->measure_count];
+		size_t len = strcspn(lines[i], " \t");
+		const char *path = lines[i] + len + strspn(lines[i] + len, " \t");
+
+		if (!measure_name_ok(lines[i], len) || path[0] != '/') {
+			ini_mistake(ini, "evidence", NULL, "not `measure.N = NAME /PATH`: %s",
+				lines[i]);
+			continue;
+		}
+		memcpy(m->name, lines[i], len);
+		snprintf(m->path, sizeof(m->path), "%s", path);
+		s->measure_count++;
+	}
+}
+
+static void read_place(struct settings *s, struct ini_file *ini)
+{
+	const char *lat = ini_text(ini, "place", "latitude", NULL);
+	const char *lon = ini_text(ini, "place", "longitude", NULL);
+
+	claim_text(ini, "place", "region", s->region);
+	claim_text(ini, "place", "state", s->state);
+	claim_text(ini, "place", "city", s->city);
+	claim_text(ini, "place", "source", s->place_source);
+	s->has_region = s->region[0] != '\0' && s->state[0] != '\0' && s->city[0] != '\0';
+	if (!s->has_region && (s->region[0] != '\0' || s->state[0] != '\0' || s->city[0] != '\0'))
+		ini_mistake(ini, "place", NULL, "region, state and city go together");
+	if (lat != NULL && settings_degrees(&s->lat_e7, lat, 90) != CV_OK)
+		ini_mistake(ini, "place", "latitude", "not decimal degrees: %s", lat);
+	if (lon != NULL && settings_degrees(&s->lon_e7, lon, 180) != CV_OK)
+		ini_mistake(ini, "place", "longitude", "not decimal degrees: %s", lon);
+	if ((lat == NULL) != (lon == NULL))
+		ini_mistake(ini, "place", NULL, "latitude and longitude go together");
+	s->has_place = lat != NULL && lon != NULL;
+	s->accuracy_mm =
+		(uint32_t)ini_uint(ini, "place", "accuracy_m", 1000, 0, 1000000) * 1000;
+}
+
+static void read_all(struct settings *s, struct ini_file *ini)
+{
+	static const char *const iat_words[] = { "auto", "always", "never", NULL };
+	static const char *const level_words[] = { "error", "warning", "info", "debug", NULL };
+	const char *path = ini_path(ini, "device", "container", NULL);
+
+	if (path != NULL)
+		snprintf(s->container, sizeof(s->container), "%s", path);
+	path = ini_path(ini, "device", "mount_point", NULL);
+	if (path != NULL)
+		snprintf(s->mount_point, sizeof(s->mount_point), "%s", path);
+	if (log_get_level() != LOG_LEVEL_DEBUG) /* -v on the command line wins */
+		log_set_level((enum log_level)ini_enum(
+			ini, "device", "log_level", level_words, LOG_LEVEL_INFO));
+	s->allow_other = ini_bool(ini, "mount", "allow_other", s->allow_other);
+	s->read_only = ini_bool(ini, "mount", "read_only", false);
+	s->cache_mib = (uint32_t)(ini_size(ini, "mount", "cache", 0, 1 << 20,
+					  (uint64_t)4096 << 20) >>
+		20);
+	s->iat = (enum settings_iat)ini_enum(
+		ini, "evidence", "iat", iat_words, SETTINGS_IAT_AUTO);
+	claim_text(ini, "evidence", "oemid", s->oemid);
+	claim_text(ini, "evidence", "hwmodel", s->hwmodel);
+	claim_text(ini, "evidence", "hwversion", s->hwversion);
+	read_measures(s, ini);
+	read_place(s, ini);
+}
+
+enum cv_err settings_load(struct settings *s, const struct options *o)
+{
+	struct ini_file *ini = NULL;
+	enum cv_err err;
+
+	memset(s, 0, sizeof(*s));
+	s->allow_other = true;
+	err = file_path_join(s->container, sizeof(s->container), o->state_dir, "volume.cv");
+	if (err != CV_OK)
+		return err;
+	err = ini_open(&ini, o->config_file, schema, sizeof(schema) / sizeof(schema[0]));
+	if (err == CV_ERR_NOT_FOUND && !o->config_named)
+		return CV_OK;
+	if (err != CV_OK) {
+		log_error("%s: %s", o->config_file, cv_err_text(err));
+		return err;
+	}
+	read_all(s, ini);
+	for (size_t i = 0; ini_mistake_text(ini, i) != NULL; i++)
+		log_error("%s", ini_mistake_text(ini, i));
+	err = ini_finish(ini);
+	ini_close(ini);
+	return err;
+}

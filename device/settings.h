@@ -1,0 +1,47 @@
+/*
+ * device.ini: what an administrator may set. A missing file means the defaults.
+ */
+#ifndef CONCLAVE_DEVICE_SETTINGS_H
+#define CONCLAVE_DEVICE_SETTINGS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "device/options.h"
+#include "protocol/evidence.h"
+
+enum settings_iat { SETTINGS_IAT_AUTO, SETTINGS_IAT_ALWAYS, SETTINGS_IAT_NEVER };
+
+struct settings_measure {
+	char name[EVIDENCE_TEXT_BUF];
+	char path[FILE_PATH_BUF];
+};
+
+struct settings {
+	char container[FILE_PATH_BUF];
+	char mount_point[FILE_PATH_BUF]; /* "" = must be named on the command line */
+	bool allow_other;
+	bool read_only;
+	uint32_t cache_mib; /* 0 = the volume process's own default */
+	enum settings_iat iat;
+	char hwmodel[EVIDENCE_TEXT_BUF];
+	char oemid[EVIDENCE_TEXT_BUF];
+	char hwversion[EVIDENCE_TEXT_BUF];
+	struct settings_measure measures[CV_DIGESTS_MAX - 2]; /* two are our own programs */
+	size_t measure_count;
+	bool has_region, has_place;
+	char region[EVIDENCE_TEXT_BUF];
+	char state[EVIDENCE_TEXT_BUF];
+	char city[EVIDENCE_TEXT_BUF];
+	char place_source[EVIDENCE_TEXT_BUF];
+	int32_t lat_e7, lon_e7;
+	uint32_t accuracy_mm;
+};
+
+/* Reads o->config_file; prints every mistake. CV_ERR_CONFIG, CV_ERR_NOT_FOUND if it was named. */
+CV_MUST_CHECK enum cv_err settings_load(struct settings *s, const struct options *o);
+
+/* "52.5200066" to 525200066; at most `limit` degrees. */
+CV_MUST_CHECK enum cv_err settings_degrees(int32_t *out, const char *text, int limit);
+
+#endif
