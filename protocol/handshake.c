@@ -206,7 +206,7 @@ static void attempt_end(struct handshake *h, uint64_t now_ms)
 	if (t.denied >= handshake_blocking(h))
 		h->next_attempt_ms = now_ms + CV_DENIED_RETRY_MS;
 	else
-		h->next_attempt_ms = now_ms + handshake_backoff(h, h->attempt - 1);
+		h->next_attempt_ms = now_ms + 1 + handshake_backoff(h, h->attempt - 1);
 }
 
 /* Time does to members what no answer did. */
@@ -250,7 +250,7 @@ static void members_retry(struct handshake *h, uint64_t now_ms)
 			m->fault == HANDSHAKE_FAULT_SHARE)
 			continue;
 		m->phase = HANDSHAKE_LATER;
-		m->not_before_ms = now_ms + handshake_backoff(h, m->fault_retries);
+		m->not_before_ms = now_ms + 1 + handshake_backoff(h, m->fault_retries);
 		if (m->fault_retries < UINT8_MAX)
 			m->fault_retries++;
 	}

@@ -185,7 +185,7 @@ static void on_refusal(struct handshake *h, struct handshake_member *m, uint64_t
 		wait_s = r.retry_after_s < CV_RETRY_AFTER_MAX_S ? r.retry_after_s
 								: CV_RETRY_AFTER_MAX_S;
 		/* Jitter on top: a gateway that restarts gave a whole fleet the same number. */
-		m->not_before_ms = now_ms + wait_s * 1000 + handshake_jitter(h, 1000);
+		m->not_before_ms = now_ms + 1 + wait_s * 1000 + handshake_jitter(h, 999);
 		if (m->later_retries++ < HANDSHAKE_RETRIES_MAX)
 			m->phase = HANDSHAKE_LATER;
 		break;

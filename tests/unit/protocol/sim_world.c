@@ -289,6 +289,7 @@ static void hear(struct sim_world *w, const struct sim_event *e)
 	struct sim_flight *f = &w->flights[e->member];
 	const struct sim_message *m = e->message;
 	int expected = f->open && f->number == e->number;
+	int over = w->handshake.finished && w->handshake.outcome != CV_OK;
 	int authentic = m->has_header && !m->changed && m->member == e->member &&
 		strcmp(m->answers, f->header) == 0;
 
@@ -299,7 +300,7 @@ static void hear(struct sim_world *w, const struct sim_event *e)
 	handshake_answer(&w->handshake, e->member, w->now_ms, m->status,
 		m->has_header ? m->header : NULL, m->header_len, m->body, m->body_len);
 	f->open = 0;
-	if (!expected || (before.members[e->member].phase != HANDSHAKE_NONCE_SENT &&
+	if (!expected || over || (before.members[e->member].phase != HANDSHAKE_NONCE_SENT &&
 				 before.members[e->member].phase != HANDSHAKE_AUTHORIZE_SENT)) {
 		if (memcmp(&before, &w->handshake, sizeof(before)) != 0)
 			broken(w, "an answer that nobody waits for changes nothing");
@@ -319,9 +320,9 @@ static void event_happen(struct sim_world *w, const struct sim_event *e)
 		"timeout", "gateway restart"};
 
 	if (w->trace)
-		fprintf(stderr, "%8llu %s member %zu gateway %zu #%u\n",
+		fprintf(stderr, "%8llu %s member %zu gateway %zu #%u %s\n",
 			(unsigned long long)w->now_ms, names[e->kind], e->member, e->gateway,
-			e->number);
+			e->number, sim_conduct_name(w->gateways[e->gateway].conduct));
 	switch (e->kind) {
 	case SIM_AT_GATEWAY:
 		at_gateway(w, e);
