@@ -8,6 +8,8 @@ const struct verb *const verbs[] = {
 	&verb_gateway_add,
 	&verb_gateway_list,
 	&verb_gateway_address,
+	&verb_device_add,
+	&verb_device_push,
 	&verb_volume_create,
 	&verb_volume_info,
 	&verb_volume_check,

@@ -9,6 +9,8 @@ extern const struct verb verb_operator_add;
 extern const struct verb verb_gateway_add;
 extern const struct verb verb_gateway_list;
 extern const struct verb verb_gateway_address;
+extern const struct verb verb_device_add;
+extern const struct verb verb_device_push;
 extern const struct verb verb_volume_create;
 extern const struct verb verb_volume_info;
 extern const struct verb verb_volume_check;

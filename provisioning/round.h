@@ -1,0 +1,31 @@
+/*
+ * One command about one device at all its gateways, and how many of them took it.
+ */
+#ifndef CONCLAVE_PROVISIONING_ROUND_H
+#define CONCLAVE_PROVISIONING_ROUND_H
+
+#include "provisioning/device_record.h"
+#include "provisioning/op_client.h"
+
+struct round {
+	struct op_errand *errands; /* one per member of the share set */
+	size_t count;
+	size_t done;	    /* answered 200 by a store that is not older than seen before */
+	size_t denied;
+	size_t unreachable; /* not reached, or no answer to trust */
+};
+
+/* Reads the gateways' records; bodies are the caller's to set. */
+CV_MUST_CHECK enum cv_err round_init(
+	struct round *r, const struct fleet *fleet, const struct share_set *set);
+/* The same body for all. */
+CV_MUST_CHECK enum cv_err round_set_body(struct round *r, const char *body);
+/* Runs it, counts, and adds "gateways" to the result; `did` says in a word what was done. */
+void round_run(struct round *r, struct context *ctx, const struct op_client *client,
+	const char *command, const char *did);
+void round_free(struct round *r);
+
+/* {"device":ID} and, if not NULL, "reason":TEXT; malloc'ed. */
+char *round_device_body(const char *device, const char *reason);
+
+#endif
