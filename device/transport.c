@@ -318,25 +318,18 @@ bool transport_wait(struct transport *t, uint64_t wake_ms, int fd)
 /* A refused connection, a silent one and a wrong one are three things to an operator. */
 static enum handshake_fault fault_of(const struct peer *p)
 {
-	switch (p->result) { /* curl's list is long and grows: -Wswitch-enum would want all of it */
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wswitch-enum"
-	case CURLE_OK:
+	CURLcode r = p->result;
+
+	if (r == CURLE_OK)
 		return HANDSHAKE_FAULT_NONE;
-	case CURLE_COULDNT_CONNECT:
-	case CURLE_COULDNT_RESOLVE_HOST:
+	if (r == CURLE_COULDNT_CONNECT || r == CURLE_COULDNT_RESOLVE_HOST)
 		return HANDSHAKE_FAULT_REFUSED;
-	case CURLE_OPERATION_TIMEDOUT:
+	if (r == CURLE_OPERATION_TIMEDOUT)
 		return HANDSHAKE_FAULT_TIMEOUT;
-	case CURLE_PEER_FAILED_VERIFICATION:
-	case CURLE_SSL_CONNECT_ERROR:
-	case CURLE_SSL_CERTPROBLEM:
-	case CURLE_SSL_CIPHER:
+	if (r == CURLE_PEER_FAILED_VERIFICATION || r == CURLE_SSL_CONNECT_ERROR ||
+		r == CURLE_SSL_CIPHER)
 		return HANDSHAKE_FAULT_TLS;
-	default:
-		return HANDSHAKE_FAULT_TRANSPORT;
-#pragma GCC diagnostic pop
-	}
+	return HANDSHAKE_FAULT_TRANSPORT;
 }
 
 static const char *describe(struct peer *p, enum handshake_fault fault)

@@ -1,0 +1,36 @@
+/*
+ * Telling the gateways what became of their shares (POST /v1/events), and asking them how they
+ * stand (POST /v1/status). To all at once, each within its deadline.
+ */
+#ifndef CONCLAVE_DEVICE_REPORT_H
+#define CONCLAVE_DEVICE_REPORT_H
+
+#include "device/unlock.h"
+#include "protocol/message.h"
+
+struct report {
+	enum device_event event;
+	const char *reason;  /* MOUNT_FAIL: a token, or NULL */
+	const char *gateway; /* SHARE_INVALID: who, or NULL */
+};
+
+/*
+ * Sends the event with a fresh durable counter to every gateway; prints who did not take it.
+ * *accepted is how many did. An error is one of our own; a silent gateway is none.
+ */
+CV_MUST_CHECK enum cv_err report_send(
+	struct unlock *u, const struct report *report, size_t *accepted);
+/* SHARE_INVALID for each gateway whose authentic share was wrong. */
+CV_MUST_CHECK enum cv_err report_liars(struct unlock *u);
+
+struct report_status {
+	bool answered;	 /* and authentic */
+	char detail[TRANSPORT_DETAIL_BUF]; /* why not */
+	struct status_answer answer;
+};
+
+/* Fills one entry per member of the share set. */
+CV_MUST_CHECK enum cv_err report_ask_status(
+	struct transport *t, const struct identity *id, struct report_status out[CV_MEMBERS_MAX]);
+
+#endif

@@ -1,0 +1,68 @@
+/*
+ * Drives the handshake (protocol/handshake.h) over the transport: from the state directory to the
+ * unlock secret, or to what the gateways would say (purpose check).
+ *
+ * Memory   unlock_open allocates locked memory; unlock_close wipes it.
+ */
+#ifndef CONCLAVE_DEVICE_UNLOCK_H
+#define CONCLAVE_DEVICE_UNLOCK_H
+
+#include "device/boot_key.h"
+#include "device/identity.h"
+#include "device/platform.h"
+#include "device/settings.h"
+#include "device/transport.h"
+#include "protocol/handshake.h"
+
+#define UNLOCK_BODY_CAP (CV_EVIDENCE_MAX + 1024)
+#define UNLOCK_GRACE_MS 100 /* for libcurl to notice a deadline of its own */
+
+struct unlock_request {
+	const struct settings *settings;
+	const char *state_dir;
+	const char *run_dir;
+	const char *volumed_path; /* measured beside our own binary; "" = not there */
+	enum evidence_purpose purpose;
+	uint64_t timeout_ms; /* 0 = try without end */
+	int stop_fd;	     /* readable: give up (a signalfd); -1 = none */
+};
+
+/* Microseconds since unlock_open; 0 = not reached. */
+struct unlock_times {
+	uint64_t start_us; /* absolute */
+	uint64_t loaded_us;
+	uint64_t token_us;
+	uint64_t done_us;
+};
+
+struct unlock {
+	struct unlock_request request;
+	struct identity identity;
+	struct boot_key boot;
+	uint8_t boot_id[CV_BOOT_ID_BYTES];
+	struct evidence_platform platform;
+	struct handshake handshake;
+	struct transport *transport;
+	struct unlock_times times;
+	bool stopped;		 /* by stop_fd */
+	uint32_t reported;	 /* attempt whose failures were printed */
+	char detail[CV_MEMBERS_MAX][TRANSPORT_DETAIL_BUF]; /* last transport fault */
+	char told[CV_MEMBERS_MAX][TRANSPORT_DETAIL_BUF];   /* last line printed */
+	char token[CV_EVIDENCE_MAX + 1];
+	char body[UNLOCK_BODY_CAP];
+};
+
+/* Reads the state directory; prints what is wrong. `request` is copied. */
+CV_MUST_CHECK enum cv_err unlock_open(struct unlock **out, const struct unlock_request *request);
+/* Runs to the end; prints a line per gateway when an attempt failed, and a last one. */
+CV_MUST_CHECK enum cv_err unlock_run(struct unlock *u);
+CV_MUST_CHECK enum cv_err unlock_secret(
+	const struct unlock *u, uint8_t secret[CV_SECRET_BYTES]);
+/* Lets answers under way arrive (they add sessions) until their deadlines. */
+void unlock_drain(struct unlock *u);
+void unlock_close(struct unlock *u);
+
+/* What one gateway said or did, for people: "denied: device_revoked". */
+const char *unlock_member_text(const struct unlock *u, size_t member);
+
+#endif
