@@ -45,6 +45,7 @@ struct keeper_config {
 	const char *keys_dir;	    /* .../keeper/keys */
 	uint32_t reserve_records;   /* 0: KEEPER_RESERVE_RECORDS; fixed when the store is made */
 	struct keeper_limits limits; /* any 0: the default above */
+	uint32_t nonce_ttl_ms;	    /* 0: CV_NONCE_TTL_S */
 	int front_fd;		    /* ends of socket pairs; borrowed */
 	int control_fd;		    /* -1: none (SIGTERM then drains) */
 	int sender_fd;		    /* -1: no alerts */

@@ -172,12 +172,12 @@ enum cv_err store_begin(struct store *s, enum store_room *room)
 	return err;
 }
 
-enum cv_err store_commit(struct store *s, uint64_t time_s, bool trusted)
+enum cv_err store_commit(struct store *s, uint64_t time_s, uint64_t trusted_time_s)
 {
 	enum cv_err err;
 
-	if (trusted && time_s > s->staged.trusted_time_s)
-		s->staged.trusted_time_s = time_s;
+	if (trusted_time_s != 0)
+		s->staged.trusted_time_s = trusted_time_s;
 	err = store_header_write(s, time_s);
 	if (err == CV_OK)
 		err = store_run(s, store_statement(s, ST_COMMIT), "commit");

@@ -77,8 +77,8 @@ const char *store_why(const struct store *s);
 /* Looks at the room first; *room is for this transaction. */
 CV_MUST_CHECK enum cv_err store_begin(struct store *s, enum store_room *room);
 bool store_in_transaction(const struct store *s);
-/* time_s: for the signed head; trusted: it also becomes the newest trusted time. */
-CV_MUST_CHECK enum cv_err store_commit(struct store *s, uint64_t time_s, bool trusted);
+/* time_s is for the signed head; trusted_time_s 0 leaves the newest trusted time as it is. */
+CV_MUST_CHECK enum cv_err store_commit(struct store *s, uint64_t time_s, uint64_t trusted_time_s);
 void store_rollback(struct store *s);
 /* Checkpoint if the WAL is long. A failure shows in later commits, if it matters. */
 void store_tidy(struct store *s);

@@ -110,7 +110,7 @@ static enum cv_err fill(struct store *s, uint64_t pages)
 		err = put_dummy(s);
 	s->staged.devices = 0;
 	if (err == CV_OK)
-		err = store_commit(s, 0, false);
+		err = store_commit(s, 0, 0);
 	return err;
 }
 

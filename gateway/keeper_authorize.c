@@ -1,0 +1,174 @@
+/* /v1/nonce, /v1/authorize and /v1/check. */
+#include "gateway/keeper_state.h"
+
+#include <string.h>
+
+#include "host/log.h"
+#include "protocol/crypto.h"
+
+static void answer_now(
+	struct keeper *k, const struct keeper_call *call, const char *body, size_t len)
+{
+	struct ipc_answer answer;
+
+	if (keeper_device_answer(&answer, k, call, 200, body, len) == CV_OK)
+		keeper_send(k, &answer);
+	else
+		log_error("device %s: answer cannot be made", call->rec->device);
+}
+
+static struct nonce_scope scope_of(const struct keeper *k, const struct keeper_call *call,
+	const uint8_t *volume_id, uint32_t epoch)
+{
+	const struct nonce_scope scope = { k->cfg->gateway, call->rec->device, volume_id, epoch };
+
+	return scope;
+}
+
+static void note_boot(struct keeper *k, const struct keeper_call *call,
+	const struct nonce_request *request)
+{
+	const struct record_boot *boot = &call->rec->boot;
+	struct event_alert alert;
+
+	if (!budget_new_boot(call->budget, request->boot_id, boot->known ? boot->boot_id : NULL,
+		    k->now_ms))
+		return;
+	if (event_init(&alert, EVENT_BOOT_LOCKED, k->cfg->gateway, call->rec->device,
+		    k->clock.now_s) != CV_OK ||
+		event_add_hex(&alert, EVENT_KEY_volume, request->volume_id) != CV_OK ||
+		event_add_hex(&alert, EVENT_KEY_boot_id, request->boot_id) != CV_OK)
+		return;
+	channel_alert(&k->alerts, &alert);
+}
+
+void keeper_on_nonce(struct keeper *k, struct keeper_call *call)
+{
+	struct nonce_request request;
+	struct nonce_answer answer;
+	struct nonce_scope scope;
+	uint8_t random[16];
+	enum reason reason;
+	size_t len = 0;
+
+	if (nonce_request_decode(&request, (const char *)call->request->body,
+		    call->request->body_len) != CV_OK) {
+		keeper_refuse(k, call, REASON_MALFORMED);
+		return;
+	}
+	note_boot(k, call, &request);
+	reason = authorize_volume(call->rec, request.volume_id, request.epoch);
+	if (reason == REASON_RELEASE)
+		reason = authorize_state(call->rec);
+	if (reason != REASON_RELEASE) {
+		keeper_refuse(k, call, reason);
+		return;
+	}
+	scope = scope_of(k, call, request.volume_id, request.epoch);
+	answer.expires_in_s = (uint32_t)(k->nonce_ttl_ms / 1000);
+	if (crypto_random(random, sizeof(random)) != CV_OK ||
+		nonce_make(answer.nonce, k->keys->nonce, &scope, random, k->now_ms) != CV_OK ||
+		nonce_answer_encode(k->body, IPC_ANSWER_BODY_MAX, &len, &answer) != CV_OK)
+		keeper_refuse(k, call, REASON_INTERNAL);
+	else
+		answer_now(k, call, k->body, len);
+}
+
+/* Ours, fresh, and not spent until now. */
+static enum cv_err spend_nonce(
+	struct keeper *k, const struct keeper_call *call, const struct authorize_request *request)
+{
+	const struct nonce_scope scope = scope_of(k, call, request->volume_id, request->epoch);
+	const enum cv_err err =
+		nonce_check(request->nonce, k->keys->nonce, &scope, k->now_ms, k->nonce_ttl_ms);
+
+	if (err != CV_OK)
+		return err;
+	return spent_add(k->spent, request->nonce, k->now_ms, k->nonce_ttl_ms);
+}
+
+static void answer_check(struct keeper *k, const struct keeper_call *call)
+{
+	struct check_answer answer = {0};
+	size_t len = 0;
+
+	answer.would_release = 1;
+	answer.lease_s = k->policy->lease_s;
+	answer.policy_version = call->rec->policy_version;
+	answer.store_revision = store_committed(k->store)->revision;
+	if (check_answer_encode(k->body, IPC_ANSWER_BODY_MAX, &len, &answer) != CV_OK)
+		keeper_refuse(k, call, REASON_INTERNAL);
+	else
+		answer_now(k, call, k->body, len);
+}
+
+static void alert_verdict(
+	struct keeper *k, const struct keeper_call *call, const struct verdict *v)
+{
+	const char *device = call->rec->device;
+	const char *code = reason_code(v->reason);
+
+	if (v->reason == REASON_RELEASE)
+		return;
+	if (v->alerts & AUTHORIZE_ALERT_CLONE)
+		keeper_alert(k, EVENT_CLONE_SUSPECTED, device, code);
+	if (v->alerts & AUTHORIZE_ALERT_COUNTER_AHEAD)
+		keeper_alert(k, EVENT_BOOT_COUNTER_AHEAD, device, code);
+	if (v->alerts & AUTHORIZE_ALERT_ROLLBACK)
+		keeper_alert(k, EVENT_ROLLBACK_SUSPECTED, device, code);
+}
+
+static void decide(struct keeper *k, struct keeper_call *call, struct authorize_input *in)
+{
+	const uint64_t folded = call->budget->fold_count;
+	struct verdict v;
+
+	v = authorize(in);
+	if (v.reason != REASON_RELEASE) {
+		keeper_refuse(k, call, v.reason);
+		/* A repeat that was folded away is not told either. */
+		if (call->budget->fold_count <= folded)
+			alert_verdict(k, call, &v);
+	} else if (in->purpose == EVIDENCE_CHECK) {
+		k->counters.reasons[REASON_RELEASE]++;
+		answer_check(k, call);
+	} else {
+		keeper_release(k, call, in, &v);
+	}
+}
+
+void keeper_on_authorize(
+	struct keeper *k, struct keeper_call *call, enum evidence_purpose purpose)
+{
+	static char token[CV_EVIDENCE_MAX + 1];
+	struct authorize_request request;
+	uint8_t ueid[EVIDENCE_UEID_BYTES];
+	struct authorize_input in = {0};
+
+	if (authorize_request_decode(&request, (const char *)call->request->body,
+		    call->request->body_len, token) != CV_OK) {
+		keeper_refuse(k, call, REASON_MALFORMED);
+		return;
+	}
+	in.request = &request;
+	in.purpose = purpose;
+	in.nonce = spend_nonce(k, call, &request);
+	in.evidence_result = CV_ERR_INTERNAL;
+	in.evidence = k->evidence;
+	in.ueid = ueid;
+	in.record = call->rec;
+	in.clock = k->clock;
+	if (evidence_ueid(ueid, k->cfg->fleet, call->rec->device) != CV_OK) {
+		keeper_refuse(k, call, REASON_INTERNAL);
+		return;
+	}
+	if (authorize_before_evidence(&in) == REASON_RELEASE) {
+		memset(k->evidence, 0, sizeof(*k->evidence));
+		in.evidence_result = evidence_decode(k->evidence, request.evidence,
+			request.evidence_len, call->rec->attestation_key);
+		if (policy_decode(k->policy, call->rec->policy, call->rec->policy_len, NULL, 0) ==
+			CV_OK)
+			in.policy = k->policy;
+	}
+	decide(k, call, &in);
+}

@@ -1,0 +1,125 @@
+/* A release: boot state and audit record into the transaction, the sealed share into its answer. */
+#include "gateway/keeper_state.h"
+
+#include <string.h>
+
+#include "host/log.h"
+#include "protocol/crypto.h"
+#include "protocol/sealed_share.h"
+
+static enum cv_err seal_share(struct keeper *k, const struct keeper_call *call,
+	const struct authorize_input *in, const struct verdict *v,
+	uint8_t sealed[MESSAGE_SEALED_SHARE_BYTES])
+{
+	const struct sealed_share_scope scope = {
+		{ k->cfg->fleet, k->cfg->gateway, call->rec->device }, in->request->volume_id,
+		in->request->epoch, in->request->nonce, v->share->x, v->share->share_set_hash };
+
+	return sealed_share_seal(sealed, in->evidence->boot_key, &scope, v->share->share);
+}
+
+static enum cv_err write_audit(struct keeper *k, const struct keeper_call *call,
+	const struct authorize_input *in, const struct verdict *v)
+{
+	struct audit_text a;
+
+	audit_begin(&a, "release", &k->clock, call->rec->device);
+	json_bytes(&a.w, "volume", in->request->volume_id, CV_VOLUME_ID_BYTES);
+	json_u64(&a.w, "epoch", in->request->epoch);
+	json_bytes(&a.w, "boot_id", v->boot.boot_id, CV_BOOT_ID_BYTES);
+	json_bytes(&a.w, "boot_key", in->evidence->boot_key, CV_X25519_BYTES);
+	json_u64(&a.w, "boot_keys", v->boot.key_count);
+	json_bool(&a.w, "new_boot", v->new_boot);
+	json_bytes(&a.w, "session", call->rec->last_session, CV_SESSION_BYTES);
+	json_u64(&a.w, "policy_version", call->rec->policy_version);
+	json_text(&a.w, "peer", call->request->peer);
+	return audit_append(&a, k->store);
+}
+
+static void alert_later(struct keeper *k, const struct keeper_call *call,
+	const struct authorize_input *in, const struct verdict *v, enum event_type type)
+{
+	struct event_alert alert;
+
+	if (event_init(&alert, type, k->cfg->gateway, call->rec->device, k->clock.now_s) ==
+			CV_OK &&
+		event_add_hex(&alert, EVENT_KEY_volume, in->request->volume_id) == CV_OK &&
+		event_add_number(&alert, EVENT_KEY_epoch, in->request->epoch) == CV_OK &&
+		event_add_hex(&alert, EVENT_KEY_boot_id, v->boot.boot_id) == CV_OK &&
+		event_add_number(&alert, EVENT_KEY_boot_keys, v->boot.key_count) == CV_OK &&
+		event_add_token(&alert, EVENT_KEY_trust_class,
+			trust_class_name(call->rec->trust_class)) == CV_OK)
+		keeper_alert_later(k, &alert);
+}
+
+static enum cv_err make_answers(struct keeper *k, const struct keeper_call *call,
+	const struct authorize_answer *answer)
+{
+	static char failed_body[CV_AUTHORIZE_REPLY_BYTES + 1];
+	struct ipc_answer good, failed;
+	unsigned int status = 0;
+	size_t len = 0, failed_len = 0;
+	enum cv_err err = authorize_answer_encode(k->body, IPC_ANSWER_BODY_MAX, &len, answer);
+
+	if (err == CV_OK)
+		err = keeper_device_answer(&good, k, call, 200, k->body, len);
+	if (err == CV_OK)
+		err = keeper_refusal_body(k, call, REASON_STORE_FAILED, failed_body,
+			sizeof(failed_body), &failed_len, &status);
+	if (err == CV_OK)
+		err = keeper_device_answer(&failed, k, call, status, failed_body, failed_len);
+	return err == CV_OK ? keeper_defer(k, &good, &failed) : err;
+}
+
+/* The record's new state; what the answer says of the store is this transaction's. */
+static enum cv_err write_state(struct keeper *k, const struct keeper_call *call,
+	const struct authorize_input *in, const struct verdict *v)
+{
+	struct record *rec = call->rec;
+	enum cv_err err = crypto_random(rec->last_session, sizeof(rec->last_session));
+
+	rec->boot = v->boot;
+	rec->last_release_s = k->clock.now_s;
+	if (err == CV_OK)
+		err = store_device_put(k->store, rec);
+	if (err == CV_OK)
+		err = write_audit(k, call, in, v);
+	if (err != CV_OK)
+		keeper_batch_fail(k);
+	return err;
+}
+
+void keeper_release(struct keeper *k, struct keeper_call *call, const struct authorize_input *in,
+	const struct verdict *v)
+{
+	struct authorize_answer answer = {0};
+	const struct record_volume *volume;
+
+	if (keeper_transaction(k) != CV_OK || write_state(k, call, in, v) != CV_OK) {
+		keeper_refuse(k, call, REASON_STORE_FAILED);
+		return;
+	}
+	volume = record_volume_find(call->rec, in->request->volume_id);
+	if (volume == NULL || seal_share(k, call, in, v, answer.sealed_share) != CV_OK) {
+		keeper_batch_fail(k);
+		keeper_refuse(k, call, REASON_INTERNAL);
+		return;
+	}
+	memcpy(answer.session, call->rec->last_session, sizeof(answer.session));
+	answer.lease_s = in->policy->lease_s;
+	answer.policy_version = call->rec->policy_version;
+	answer.store_revision = call->rec->revision;
+	memcpy(answer.anchor, volume->anchor, sizeof(answer.anchor));
+	if (make_answers(k, call, &answer) != CV_OK) {
+		log_error("device %s: answer cannot be made", call->rec->device);
+		keeper_batch_fail(k);
+		return;
+	}
+	k->counters.reasons[REASON_RELEASE]++;
+	k->counters.released++;
+	alert_later(k, call, in, v, EVENT_AUTH_OK);
+	if (v->alerts & AUTHORIZE_ALERT_NEW_BOOT_KEY)
+		alert_later(k, call, in, v, EVENT_NEW_BOOT_KEY);
+	if (v->alerts & AUTHORIZE_ALERT_CLONE)
+		alert_later(k, call, in, v, EVENT_CLONE_SUSPECTED);
+}
