@@ -1,0 +1,27 @@
+# The benchmarks; included by the Makefile.
+
+BENCH_GFSHARE := $(wildcard /usr/include/libgfshare.h)
+BENCH_shamir := measure
+BENCH_steps := measure tls_pair
+BENCH_load := measure load_device load_client load_fill
+BENCH_PROGRAMS := shamir steps load
+BENCH_BIN := $(addprefix $(BUILD)/bench/,$(BENCH_PROGRAMS))
+BENCH_NEED := gateway notify host protocol shamir
+
+$(BUILD)/obj/bench/shamir.o: CPPFLAGS += $(if $(BENCH_GFSHARE),-DBENCH_GFSHARE)
+$(BUILD)/bench/shamir: BENCH_EXTRA := $(if $(BENCH_GFSHARE),-lgfshare)
+
+define BENCH
+$(BUILD)/bench/$(1): $(call obj,bench/$(1).c $(foreach p,$(BENCH_$(1)),bench/$(p).c)) $(foreach l,$(BENCH_NEED),$(call lib,$(l)))
+	@mkdir -p $$(@D)
+	@echo "  LD   $$@"
+	@$(CC) $$(LDFLAGS_ALL) -o $$@ $$(filter %.o,$$^) -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $(LIB_curl) $(LIB_sqlite) $(LIB_ssl) $(BASE_LIBS) $$(BENCH_EXTRA)
+endef
+$(foreach p,$(BENCH_PROGRAMS),$(eval $(call BENCH,$(p))))
+
+.PHONY: bench bench-run
+bench: ## print every published figure, peers beside it (BENCH_ARGS="shamir steps unlock dead load")
+	@sh deploy/install-deps.sh build
+	@$(REMAKE) bench-run
+bench-run: all $(BENCH_BIN)
+	@CONCLAVE_BIN=$(abspath $(BUILD)/bin) CONCLAVE_BENCH=$(abspath $(BUILD)/bench) $(PYTHON) bench/run.py $(BENCH_ARGS)
