@@ -98,7 +98,8 @@ void sim_world_gateway_restart(struct sim_world *w, size_t gateway, uint64_t at_
 /* Sends MOUNT_OK for the epoch to one gateway, without faults; 1 if it was accepted. */
 int sim_world_mount_ok(struct sim_world *w, size_t gateway, size_t epoch, uint64_t counter);
 
-/* between sim_world.c and sim_network.c */
+/* between sim_setup.c, sim_world.c and sim_network.c */
+extern uint8_t sim_attestation_private[CV_ES256_PRIVATE_BYTES];
 void sim_schedule(struct sim_world *w, uint64_t delay_ms, enum sim_event_kind kind,
 	const struct sim_event *about, const struct sim_message *message);
 void sim_network_request(
