@@ -1,8 +1,7 @@
 /* `device push`: sends the enrolment packages that are there, byte for byte. */
-#include <stdlib.h>
-
 #include "provisioning/options.h"
 #include "provisioning/push.h"
+#include "provisioning/session.h"
 #include "provisioning/verbs.h"
 
 static const struct option_spec options[] = {
@@ -11,26 +10,12 @@ static const struct option_spec options[] = {
 
 static enum cv_err device_push_run(struct context *ctx)
 {
-	struct device_record *record = calloc(1, sizeof(*record));
-	struct passphrase passphrase = {NULL};
-	struct operator op = {.keys = NULL};
-	struct fleet fleet;
-	struct op_client client = {.fleet = &fleet, .op = &op};
-	enum cv_err err = record != NULL ? fleet_open(&fleet, ctx, false) : CV_ERR_MEMORY;
+	struct session *s = NULL;
+	enum cv_err err = session_open(&s, ctx, ctx->args[0], OP_ROLE_ENROL);
 
-	if (err != CV_OK) {
-		free(record);
-		return err;
-	}
-	err = device_record_read(record, &fleet, ctx->args[0]);
 	if (err == CV_OK)
-		err = operator_open(&op, &fleet, ctx, &passphrase, OP_ROLE_ENROL);
-	if (err == CV_OK)
-		err = push_packages(ctx, &client, record, option_text(ctx, "gateway"));
-	operator_wipe(&op);
-	passphrase_wipe(&passphrase);
-	fleet_close(&fleet);
-	free(record);
+		err = push_packages(ctx, &s->client, &s->record, option_text(ctx, "gateway"));
+	session_close(s);
 	return err;
 }
 

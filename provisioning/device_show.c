@@ -1,0 +1,127 @@
+/* `device show`: what the fleet's directory knows and what each gateway says. */
+#include <stdlib.h>
+
+#include "host/log.h"
+#include "protocol/base64url.h"
+#include "protocol/json_get.h"
+#include "provisioning/options.h"
+#include "provisioning/round.h"
+#include "provisioning/session.h"
+#include "provisioning/verbs.h"
+
+static const struct option_spec options[] = {
+	{"offline", OPTION_FLAG, NULL, "ask no gateway"},
+};
+
+static void show_local(struct context *ctx, const struct device_record *r)
+{
+	char id[HEX_BUF(CV_VOLUME_ID_BYTES)], hash[HEX_BUF(CV_HASH_BYTES)];
+	cJSON *members = cJSON_AddArrayToObject(ctx->result, "members");
+
+	hex_encode(id, r->set.volume_id, sizeof(r->set.volume_id));
+	hex_encode(hash, r->set.hash, sizeof(r->set.hash));
+	cJSON_AddStringToObject(ctx->result, "device", r->id);
+	cJSON_AddStringToObject(ctx->result, "trust_class", trust_class_name(r->trust_class));
+	cJSON_AddNumberToObject(ctx->result, "threshold", r->set.threshold);
+	cJSON_AddStringToObject(ctx->result, "volume", r->volume);
+	cJSON_AddStringToObject(ctx->result, "volume_id", id);
+	cJSON_AddNumberToObject(ctx->result, "epoch", r->set.epoch);
+	cJSON_AddStringToObject(ctx->result, "share_set_hash", hash);
+	say(ctx, "device       %s (%s)", r->id, trust_class_name(r->trust_class));
+	say(ctx, "volume       %s  id %s  epoch %u", r->volume[0] != '\0' ? r->volume : "-", id,
+		(unsigned)r->set.epoch);
+	say(ctx, "share set    %u of %u, %s", (unsigned)r->set.threshold, (unsigned)r->set.count,
+		hash);
+	for (size_t i = 0; i < r->set.count; i++)
+		cJSON_AddItemToArray(members, cJSON_CreateString(r->set.members[i].gateway));
+}
+
+static void show_remote(struct context *ctx, const struct op_errand *e)
+{
+	char state[32] = "?";
+	uint64_t version = 0, last = 0;
+
+	if (json_get_text(e->result.body, "state", state, sizeof(state)) != CV_OK ||
+		json_get_u64(e->result.body, "policy_version", 0, CV_JSON_INTEGER_MAX, &version) !=
+			CV_OK)
+		return;
+	if (json_get_u64(e->result.body, "last_release", 0, CV_JSON_INTEGER_MAX, &last) != CV_OK)
+		last = 0;
+	say(ctx, "gateway %-12s %s, policy %llu, last release %llu", e->gateway.id, state,
+		(unsigned long long)version, (unsigned long long)last);
+}
+
+static enum cv_err ask_gateways(struct context *ctx, struct session *s)
+{
+	struct round r;
+	char *body = round_device_body(s->record.id, NULL);
+	cJSON *list, *item;
+	size_t i = 0;
+	enum cv_err err = round_init(&r, &s->fleet, &s->record.set);
+
+	if (err == CV_OK)
+		err = body != NULL ? round_set_body(&r, body) : CV_ERR_MEMORY;
+	if (err == CV_OK) {
+		round_run(&r, ctx, &s->client, "show", "answers");
+		list = cJSON_GetObjectItemCaseSensitive(ctx->result, "gateways");
+		cJSON_ArrayForEach(item, list)
+		{
+			const struct op_errand *e = &r.errands[i++];
+
+			if (e->result.err != CV_OK)
+				continue;
+			show_remote(ctx, e);
+			cJSON_AddItemToObject(item, "record", cJSON_Duplicate(e->result.body, 1));
+		}
+		if (r.done < r.count)
+			err = r.unreachable > 0 ? CV_ERR_TOO_FEW : CV_ERR_DENIED;
+	}
+	round_free(&r);
+	cJSON_free(body);
+	return err;
+}
+
+static enum cv_err show_offline(struct context *ctx)
+{
+	struct fleet fleet;
+	struct device_record *record = calloc(1, sizeof(*record));
+	enum cv_err err = record != NULL ? fleet_open(&fleet, ctx, false) : CV_ERR_MEMORY;
+
+	if (err == CV_OK) {
+		err = device_record_read(record, &fleet, ctx->args[0]);
+		if (err == CV_OK)
+			show_local(ctx, record);
+		fleet_close(&fleet);
+	}
+	free(record);
+	return err;
+}
+
+static enum cv_err device_show_run(struct context *ctx)
+{
+	struct session *s = NULL;
+	enum cv_err err;
+
+	if (option_flag(ctx, "offline"))
+		return show_offline(ctx);
+	err = session_open(&s, ctx, ctx->args[0], OP_ROLE_AUDIT);
+	if (err == CV_OK) {
+		show_local(ctx, &s->record);
+		err = ask_gateways(ctx, s);
+	}
+	session_close(s);
+	return err;
+}
+
+const struct verb verb_device_show = {
+	.noun = "device",
+	.name = "show",
+	.args = "ID",
+	.args_min = 1,
+	.args_max = 1,
+	.summary = "show a device: its share set, and its state at each gateway\n"
+		   "Exits 10 when a gateway could not be asked, 11 when one refused.",
+	.options = options,
+	.option_count = sizeof(options) / sizeof(options[0]),
+	.run = device_show_run,
+};
