@@ -1,0 +1,55 @@
+"""Figures of single functions: split and combine beside libgfshare, and the steps of a release."""
+
+import os
+import subprocess
+import tempfile
+
+import report
+
+
+def rows_of(*argv):
+    done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise RuntimeError(done.stderr.strip())
+    return [line.split("\t") for line in done.stdout.splitlines()]
+
+
+def shamir():
+    report.progress("split and combine, libgfshare beside it")
+    sides = {}
+    for what, who, median, low, high in rows_of(os.path.join(report.BENCH, "shamir")):
+        sides.setdefault(what, {})[who] = (float(median), float(low), float(high))
+    rows, peer = [], False
+    for what, by in sides.items():
+        ours, theirs = by["conclave"], by.get("libgfshare")
+        peer = peer or theirs is not None
+        rows.append([what, f"{ours[0]:.0f}", f"{theirs[0]:.0f}" if theirs else "missing",
+                     f"{theirs[0] / ours[0]:.2f}" if theirs else "-"])
+    lines = report.table("Split and combine of a 32-byte secret, ns, median of 21 rounds in turn",
+                         ["", "conclave", "libgfshare", "times faster"], rows)
+    lines += ["Coefficients from libsodium on both sides, inside the time. conclave works in constant time",
+              "without tables; libgfshare looks up logarithms by secret bytes.", ""]
+    return lines if peer else lines + report.missing("libgfshare", "libgfshare-dev")
+
+
+def steps():
+    report.progress("steps of a release")
+    with tempfile.TemporaryDirectory(dir="/var/tmp", prefix="conclave-bench-") as directory:
+        rows = rows_of(os.path.join(report.BENCH, "steps"), directory)
+    size = rows.pop(0)[1]
+    keeper = [r for r in rows if r[0].startswith(
+        ("nonce", "request", "record", "policy", "evidence", "verdict", "share", "answer"))]
+    work_us = sum(float(r[1]) for r in keeper) / 1000
+    lines = report.table(
+        f"Steps of a release, us, one core, median of 21 rounds (request of {size} bytes)",
+        ["step", "median", "smallest", "largest"],
+        [[r[0]] + [f"{float(v) / 1000:.2f}" for v in r[1:]] for r in rows])
+    by_name = {r[0]: float(r[1]) / 1000 for r in rows}
+    disk = by_name["transaction of 128 releases, durable"] / 128
+    tls = next(v for k, v in by_name.items() if "gateway's side" in k)
+    lines += [f"keeper's work for one release   {work_us:7.1f} us",
+              f"store, 128 to a transaction     {disk:7.1f} us",
+              f"TLS, gateway's side             {tls:7.1f} us",
+              f"sum                             {work_us + disk + tls:7.1f} us, without HTTP,"
+              " processes and the second request", ""]
+    return lines
