@@ -73,7 +73,7 @@ LIBS_protocol := $(BASE_LIBS)
 LIBS_host := $(BASE_LIBS)
 LIBS_fs := $(LIB_fuse) $(BASE_LIBS)
 LIBS_notify := $(LIB_curl) $(LIB_sqlite) $(BASE_LIBS)
-LIBS_gateway := $(CIVETWEB_LIB) $(LIB_curl) $(LIB_sqlite) $(LIB_ssl) $(BASE_LIBS) -lm -ldl
+LIBS_gateway = $(CIVETWEB_LIB) $(LIB_curl) $(LIB_sqlite) $(LIB_ssl) $(BASE_LIBS) -lm -ldl
 LIBS_device := $(LIB_curl) $(LIB_ssl) $(BASE_LIBS)
 LIBS_provisioning := $(LIB_curl) $(LIB_ssl) $(LIB_mbedtls) $(BASE_LIBS)
 # static mbedTLS, so that the client's counted allocator sees what TLS allocates (heap.h)
