@@ -30,7 +30,7 @@
 #include "protocol/err.h"
 #include "protocol/limits.h"
 
-#define VOLUME_SIZE_MIN ((uint64_t)8 << 20)
+#define VOLUME_SIZE_MIN ((uint64_t)32 << 20)
 #define VOLUME_SIZE_MAX ((uint64_t)1 << 46)
 #define VOLUME_KEY_SLOTS 8
 #define VOLUME_RECOVERY_BYTES 32
@@ -102,6 +102,8 @@ CV_MUST_CHECK enum cv_err volume_close(struct volume *volume);
 CV_MUST_CHECK enum cv_err volume_sync(struct volume *volume);
 
 uint64_t volume_generation(const struct volume *volume);
+/* What was odd at open but no reason to refuse, one line; NULL if nothing. Lives with the volume. */
+const char *volume_notice(const struct volume *volume);
 /* The key slot that opened this volume. */
 uint32_t volume_epoch(const struct volume *volume);
 enum volume_slot_kind volume_kind(const struct volume *volume);

@@ -1,0 +1,372 @@
+#include "fs/alloc.h"
+
+#include <stdlib.h>
+
+#define NIBBLES 0x1111111111111111u
+
+enum cv_err alloc_init(struct alloc *a, struct tree *tree, uint64_t blocks)
+{
+	memset(a, 0, sizeof(*a));
+	a->tree = tree;
+	a->blocks = blocks;
+	a->regions = (blocks + REGION_BLOCKS - 1) / REGION_BLOCKS;
+	a->region = calloc(a->regions, sizeof(struct region *));
+	return a->region ? CV_OK : CV_ERR_MEMORY;
+}
+
+void alloc_wipe(struct alloc *a)
+{
+	for (uint64_t i = 0; a->region && i < a->regions; i++)
+		free(a->region[i]);
+	free(a->region);
+	memset(a, 0, sizeof(*a));
+}
+
+void alloc_resume(struct alloc *a, const struct super *s)
+{
+	a->used_blocks = s->used_blocks;
+	a->busy_blocks = s->used_blocks;
+	a->used_groups = s->used_groups;
+	a->busy_groups = s->used_groups;
+	a->node_cursor = s->node_cursor < a->blocks ? s->node_cursor : 0;
+	a->data_cursor = s->data_cursor < a->blocks ? s->data_cursor : 0;
+}
+
+void alloc_report(const struct alloc *a, struct super *s)
+{
+	s->used_blocks = a->used_blocks;
+	s->used_groups = a->used_groups;
+	s->node_cursor = a->node_cursor;
+	s->data_cursor = a->data_cursor;
+}
+
+/* Blocks of the volume in region i: the last one may end early. */
+static uint64_t region_length(const struct alloc *a, uint64_t i)
+{
+	uint64_t left = a->blocks - i * REGION_BLOCKS;
+
+	return left < REGION_BLOCKS ? left : REGION_BLOCKS;
+}
+
+static enum cv_err region_read(struct alloc *a, uint64_t i, struct region *r)
+{
+	enum cv_err err = CV_ERR_INTERNAL;
+	struct item_key key = { .object = OBJECT_VOLUME, .type = ITEM_BITMAP, .offset = i };
+	uint64_t length = region_length(a, i);
+	const uint8_t *value;
+	uint32_t used = 0;
+	size_t len;
+
+	memset(r, 0, sizeof(*r));
+	err = tree_get(a->tree, &key, &value, &len);
+	if (err == CV_ERR_NOT_FOUND) {
+		r->free = (uint32_t)length;
+		return CV_OK;
+	}
+	if (err)
+		return err;
+	for (size_t w = 0; w < REGION_WORDS; w++) {
+		r->used[w] = le64(value + 8 * w);
+		r->busy[w] = r->used[w];
+		used += (uint32_t)__builtin_popcountll(r->used[w]);
+	}
+	for (uint64_t b = length; b < REGION_BLOCKS; b++)
+		if (alloc_is_used(r, b))
+			return CV_ERR_TAMPERED;
+	r->free = (uint32_t)length - used;
+	return CV_OK;
+}
+
+enum cv_err alloc_load(struct alloc *a, uint64_t block)
+{
+	enum cv_err err = CV_ERR_INTERNAL;
+	uint64_t i = block / REGION_BLOCKS;
+	struct region *r;
+
+	if (i >= a->regions)
+		return CV_ERR_TAMPERED;
+	if (a->region[i])
+		return CV_OK;
+	r = malloc(sizeof(*r));
+	if (!r)
+		return CV_ERR_MEMORY;
+	err = region_read(a, i, r);
+	if (err) {
+		free(r);
+		return err;
+	}
+	a->region[i] = r;
+	return CV_OK;
+}
+
+static bool group_empty(const uint64_t *plane, uint64_t bit)
+{
+	return (plane[bit / 64] >> (bit % 64 & ~3u) & 15) == 0;
+}
+
+static struct region *region_of(struct alloc *a, uint64_t block)
+{
+	return a->region[block / REGION_BLOCKS];
+}
+
+static void busy_set(struct alloc *a, uint64_t block)
+{
+	struct region *r = region_of(a, block);
+	uint64_t bit = block % REGION_BLOCKS;
+	uint64_t mask = 1ull << (bit % 64);
+
+	if (r->busy[bit / 64] & mask)
+		return;
+	a->busy_groups += group_empty(r->busy, bit);
+	r->busy[bit / 64] |= mask;
+	a->busy_blocks++;
+	r->free--;
+}
+
+static void busy_clear(struct alloc *a, uint64_t block)
+{
+	struct region *r = region_of(a, block);
+	uint64_t bit = block % REGION_BLOCKS;
+
+	r->busy[bit / 64] &= ~(1ull << (bit % 64));
+	a->busy_groups -= group_empty(r->busy, bit);
+	a->busy_blocks--;
+	r->free++;
+}
+
+void alloc_use(struct alloc *a, uint64_t block)
+{
+	struct region *r = region_of(a, block);
+	uint64_t bit = block % REGION_BLOCKS;
+	uint64_t mask = 1ull << (bit % 64);
+
+	busy_set(a, block);
+	if (r->used[bit / 64] & mask)
+		return;
+	a->used_groups += group_empty(r->used, bit);
+	r->used[bit / 64] |= mask;
+	a->used_blocks++;
+	r->dirty = true;
+}
+
+void alloc_retire(struct alloc *a, uint64_t first, uint64_t count)
+{
+	for (uint64_t b = first; b < first + count; b++) {
+		struct region *r = region_of(a, b);
+		uint64_t bit = b % REGION_BLOCKS;
+		uint64_t mask = 1ull << (bit % 64);
+
+		if (!(r->used[bit / 64] & mask))
+			continue;
+		r->used[bit / 64] &= ~mask;
+		a->used_groups -= group_empty(r->used, bit);
+		a->used_blocks--;
+		r->freed_now[bit / 64] |= mask;
+		r->dirty = true;
+		r->pending_now = true;
+		a->pending_now++;
+	}
+}
+
+void alloc_cancel(struct alloc *a, uint64_t first, uint64_t count)
+{
+	for (uint64_t b = first; b < first + count; b++)
+		busy_clear(a, b);
+}
+
+/* Free bits of word w that may be taken; whole free groups only if may_break. */
+static uint64_t free_bits(const struct region *r, uint64_t w, uint64_t length, bool may_break)
+{
+	uint64_t x = ~r->busy[w];
+
+	if (length < (w + 1) * 64)
+		x &= length <= w * 64 ? 0 : (1ull << (length - w * 64)) - 1;
+	if (!may_break) {
+		uint64_t whole = x & x >> 1 & x >> 2 & x >> 3 & NIBBLES;
+
+		x &= ~(whole * 15);
+	}
+	return x;
+}
+
+/* The first takeable bit of region i at or after `from`; REGION_BLOCKS if there is none. */
+static uint64_t find_free(const struct alloc *a, uint64_t i, uint64_t from, bool may_break)
+{
+	const struct region *r = a->region[i];
+	uint64_t length = region_length(a, i);
+
+	for (uint64_t w = from / 64; w < REGION_WORDS; w++) {
+		uint64_t x = free_bits(r, w, length, may_break);
+
+		if (w == from / 64)
+			x &= ~0ull << (from % 64);
+		if (x)
+			return w * 64 + (uint64_t)__builtin_ctzll(x);
+	}
+	return REGION_BLOCKS;
+}
+
+static uint64_t take_run(
+	struct alloc *a, uint64_t i, uint64_t from, uint64_t want, uint64_t groups_left)
+{
+	uint64_t length = region_length(a, i);
+	uint64_t n = 0;
+
+	while (n < want && from + n < length) {
+		uint64_t bit = from + n;
+		const struct region *r = a->region[i];
+
+		if (r->busy[bit / 64] >> (bit % 64) & 1)
+			break;
+		if (group_empty(r->busy, bit) && alloc_free_groups(a) <= groups_left)
+			break;
+		busy_set(a, i * REGION_BLOCKS + bit);
+		n++;
+	}
+	return n;
+}
+
+enum cv_err alloc_take_data(struct alloc *a, uint64_t want, uint64_t groups_left,
+	uint64_t *first, uint64_t *count)
+{
+	bool may_break = alloc_free_groups(a) > groups_left;
+	uint64_t start = a->data_cursor;
+	uint64_t from = start % REGION_BLOCKS;
+
+	/* one more than all: the first region is looked at again from its beginning */
+	for (uint64_t k = 0; k <= a->regions; k++) {
+		uint64_t i = (start / REGION_BLOCKS + k) % a->regions;
+		enum cv_err err = alloc_load(a, i * REGION_BLOCKS);
+		uint64_t bit;
+
+		if (err)
+			return err;
+		bit = a->region[i]->free ? find_free(a, i, from, may_break) : REGION_BLOCKS;
+		from = 0;
+		if (bit == REGION_BLOCKS)
+			continue;
+		*count = take_run(a, i, bit, want, groups_left);
+		if (*count == 0)
+			continue;
+		*first = i * REGION_BLOCKS + bit;
+		a->data_cursor = (*first + *count) % a->blocks;
+		return CV_OK;
+	}
+	return CV_ERR_FULL;
+}
+
+enum cv_err alloc_take_node(struct alloc *a, uint64_t *block)
+{
+	uint64_t start = a->node_cursor - a->node_cursor % NODE_BLOCKS;
+	uint64_t w = start % REGION_BLOCKS / 64;
+
+	for (uint64_t k = 0; k <= a->regions; k++, w = 0) {
+		uint64_t i = (start / REGION_BLOCKS + k) % a->regions;
+		enum cv_err err = alloc_load(a, i * REGION_BLOCKS);
+
+		if (err)
+			return err;
+		for (; a->region[i]->free && w < REGION_WORDS; w++) {
+			uint64_t x = free_bits(a->region[i], w, region_length(a, i), true);
+
+			x &= x >> 1 & x >> 2 & x >> 3 & NIBBLES;
+			if (!x)
+				continue;
+			*block = i * REGION_BLOCKS + w * 64 + (uint64_t)__builtin_ctzll(x);
+			for (uint64_t b = 0; b < NODE_BLOCKS; b++)
+				alloc_use(a, *block + b);
+			a->node_cursor = *block;
+			return CV_OK;
+		}
+	}
+	return CV_ERR_FULL;
+}
+
+enum cv_err alloc_place(struct alloc *a, bool *changed)
+{
+	static const uint8_t none[REGION_BYTES];
+	enum cv_err err = CV_OK;
+
+	for (uint64_t i = 0; i < a->regions && !err; i++) {
+		struct item_key key = { .object = OBJECT_VOLUME, .type = ITEM_BITMAP, .offset = i };
+		struct region *r = a->region[i];
+		const uint8_t *value;
+		size_t len;
+
+		if (!r || !r->dirty || r->placed)
+			continue;
+		err = tree_prepare(a->tree, &key);
+		if (!err)
+			err = tree_reserve(a->tree, 1);
+		if (err)
+			break;
+		if (tree_get(a->tree, &key, &value, &len) != CV_OK)
+			tree_put(a->tree, &key, none, sizeof(none));
+		r->placed = true;
+		*changed = true;
+	}
+	return err;
+}
+
+void alloc_store(struct alloc *a)
+{
+	for (uint64_t i = 0; i < a->regions; i++) {
+		struct item_key key = { .object = OBJECT_VOLUME, .type = ITEM_BITMAP, .offset = i };
+		struct region *r = a->region[i];
+		uint8_t bytes[REGION_BYTES];
+
+		if (!r || !r->placed)
+			continue;
+		for (size_t w = 0; w < REGION_WORDS; w++)
+			put_le64(bytes + 8 * w, r->used[w]);
+		tree_put(a->tree, &key, bytes, sizeof(bytes));
+		r->placed = false;
+		r->dirty = false;
+	}
+}
+
+static void region_release(struct alloc *a, uint64_t i)
+{
+	struct region *r = a->region[i];
+
+	for (uint64_t w = 0; r->pending_before && w < REGION_WORDS; w++) {
+		uint64_t x = r->freed_before[w];
+
+		for (; x; x &= x - 1)
+			busy_clear(a, i * REGION_BLOCKS + w * 64 + (uint64_t)__builtin_ctzll(x));
+	}
+	r->pending_before = r->pending_now;
+	r->pending_now = false;
+	memcpy(r->freed_before, r->freed_now, sizeof(r->freed_before));
+	memset(r->freed_now, 0, sizeof(r->freed_now));
+}
+
+void alloc_release(struct alloc *a)
+{
+	for (uint64_t i = 0; i < a->regions; i++)
+		if (a->region[i] && (a->region[i]->pending_now || a->region[i]->pending_before))
+			region_release(a, i);
+	a->pending_before = a->pending_now;
+	a->pending_now = 0;
+}
+
+static enum cv_err space_prepare(void *user, uint64_t block)
+{
+	return alloc_load(user, block);
+}
+
+static void space_retire(void *user, uint64_t block)
+{
+	alloc_retire(user, block, NODE_BLOCKS);
+}
+
+static enum cv_err space_take(void *user, uint64_t *block)
+{
+	return alloc_take_node(user, block);
+}
+
+const struct tree_space alloc_tree_space = {
+	.prepare = space_prepare,
+	.retire = space_retire,
+	.take = space_take,
+};

@@ -1,0 +1,106 @@
+/*
+ * Space: which blocks are used, which may be taken.
+ *
+ * A block may be taken when neither the tree nor either of the two newest durable trees refers to
+ * it: what the window ending at checkpoint g frees becomes free when g + 1 is durable in both of
+ * its slots. So both superblock pairs always name a complete tree.
+ *
+ * Per region of 64 MiB four bit planes are held in memory, loaded when first needed: `used` (what
+ * the tree refers to; this one is stored), `busy` (what may not be taken), and what the running and
+ * the previous window have freed.
+ *
+ * Threads  the volume's lock covers it.
+ */
+#ifndef CONCLAVE_FS_ALLOC_H
+#define CONCLAVE_FS_ALLOC_H
+
+#include "fs/tree.h"
+
+#define REGION_WORDS (REGION_BLOCKS / 64)
+
+struct region {
+	uint64_t used[REGION_WORDS];
+	uint64_t busy[REGION_WORDS];
+	uint64_t freed_now[REGION_WORDS];
+	uint64_t freed_before[REGION_WORDS];
+	uint32_t free; /* blocks of it that are not busy */
+	bool dirty;    /* used differs from what is stored */
+	bool placed;   /* its leaf is prepared for this checkpoint */
+	bool pending_now;
+	bool pending_before;
+};
+
+struct alloc {
+	struct tree *tree;
+	uint64_t blocks;
+	uint64_t regions;
+	struct region **region; /* NULL: not loaded */
+	uint64_t used_blocks;
+	uint64_t used_groups;
+	uint64_t busy_blocks;
+	uint64_t busy_groups;
+	uint64_t node_cursor;
+	uint64_t data_cursor;
+	uint64_t pending_now; /* blocks freed in the running window */
+	uint64_t pending_before;
+};
+
+CV_MUST_CHECK enum cv_err alloc_init(struct alloc *a, struct tree *tree, uint64_t blocks);
+void alloc_wipe(struct alloc *a);
+/* Counters and cursors as the superblock has them. */
+void alloc_resume(struct alloc *a, const struct super *s);
+void alloc_report(const struct alloc *a, struct super *s);
+
+static inline uint64_t alloc_free_blocks(const struct alloc *a)
+{
+	return a->blocks - a->busy_blocks;
+}
+
+/* Aligned groups of 4 free blocks: what nodes are made of. */
+static inline uint64_t alloc_free_groups(const struct alloc *a)
+{
+	return a->blocks / NODE_BLOCKS - a->busy_groups;
+}
+
+static inline uint64_t alloc_pending(const struct alloc *a)
+{
+	return a->pending_now + a->pending_before;
+}
+
+/* Loads what is needed to know and change the state of `block`. */
+CV_MUST_CHECK enum cv_err alloc_load(struct alloc *a, uint64_t block);
+
+/*
+ * Takes a run of 1 .. want blocks for data at the cursor or behind it, never going below
+ * `groups_left` whole free groups. CV_ERR_FULL.
+ */
+CV_MUST_CHECK enum cv_err alloc_take_data(struct alloc *a, uint64_t want, uint64_t groups_left,
+	uint64_t *first, uint64_t *count);
+/* Gives back taken blocks that nothing came to use. */
+void alloc_cancel(struct alloc *a, uint64_t first, uint64_t count);
+/* An aligned group of 4, taken and used. CV_ERR_FULL. */
+CV_MUST_CHECK enum cv_err alloc_take_node(struct alloc *a, uint64_t *block);
+
+/* The tree refers to it from now on (alloc_load was called). */
+void alloc_use(struct alloc *a, uint64_t block);
+/* The tree refers to it no more; it stays busy for two checkpoints. */
+void alloc_retire(struct alloc *a, uint64_t first, uint64_t count);
+
+/* Prepares the leaves of all changed bitmap items; *changed if there was one to prepare. */
+CV_MUST_CHECK enum cv_err alloc_place(struct alloc *a, bool *changed);
+/* Puts the bits into the prepared leaves. */
+void alloc_store(struct alloc *a);
+/* A checkpoint is durable in both of its slots. */
+void alloc_release(struct alloc *a);
+
+/* The stored bit of a block. */
+static inline bool alloc_is_used(const struct region *r, uint64_t block)
+{
+	uint64_t bit = block % REGION_BLOCKS;
+
+	return r->used[bit / 64] >> (bit % 64) & 1;
+}
+
+extern const struct tree_space alloc_tree_space; /* user: struct alloc */
+
+#endif

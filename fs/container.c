@@ -1,0 +1,179 @@
+/* Volumes as files and block devices: opening, locking and making the container itself. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "fs/open.h"
+#include "fs/why.h"
+#include "host/file.h"
+
+static enum cv_err refuse_open(struct volume_why *why, const char *path, int e)
+{
+	enum cv_err err = file_error(e);
+
+	if (e == EISDIR)
+		return why_set(why, CV_ERR_NOT_VOLUME, "%s: not a volume: a directory", path);
+	if (e == EROFS)
+		return why_set(why, CV_ERR_READ_ONLY,
+			"%s: its filesystem is read-only; open it read-only", path);
+	return why_set(why, err, "%s: %s", path, strerror(e));
+}
+
+/* Opens and locks a container that exists. */
+static enum cv_err container_open(
+	int *out, const char *path, bool read_only, struct volume_why *why)
+{
+	struct stat st;
+	int fd = open(path, (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+
+	if (fd < 0)
+		return refuse_open(why, path, errno);
+	if (fstat(fd, &st) || (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))) {
+		(void)close(fd);
+		return why_set(why, CV_ERR_NOT_VOLUME,
+			"%s: not a volume: neither a file nor a block device", path);
+	}
+	if (flock(fd, (read_only ? LOCK_SH : LOCK_EX) | LOCK_NB)) {
+		int e = errno;
+
+		(void)close(fd);
+		if (e == EWOULDBLOCK)
+			return why_set(why, CV_ERR_BUSY, "%s: in use by another process", path);
+		return why_set(why, CV_ERR_IO, "%s: cannot be locked: %s", path, strerror(e));
+	}
+	*out = fd;
+	return CV_OK;
+}
+
+/* Like volume_open_store, on a descriptor; the store lives inside the volume. */
+static enum cv_err open_descriptor(struct volume **out, int fd, bool owned,
+	const struct volume_open_options *options, struct volume_why *why)
+{
+	enum cv_err err = CV_ERR_INTERNAL;
+	struct store_file *file = malloc(sizeof(*file));
+	struct volume *v;
+
+	if (!file)
+		return CV_ERR_MEMORY;
+	store_file_init(file, fd);
+	err = volume_open_store(&v, &file->store, options, why);
+	if (err) {
+		free(file);
+		return err;
+	}
+	v->file = file;
+	v->fd = owned ? fd : -1;
+	*out = v;
+	return CV_OK;
+}
+
+enum cv_err volume_open_fd(
+	struct volume **out, int fd, const struct volume_open_options *options, struct volume_why *why)
+{
+	return open_descriptor(out, fd, false, options, why);
+}
+
+enum cv_err volume_open(struct volume **out, const char *path,
+	const struct volume_open_options *options, struct volume_why *why)
+{
+	enum cv_err err = CV_ERR_INTERNAL;
+	struct volume_why inner = { "" };
+	int fd = -1;
+
+	err = container_open(&fd, path, options->read_only, why);
+	if (err)
+		return err;
+	err = open_descriptor(out, fd, true, options, &inner);
+	if (err) {
+		(void)close(fd);
+		(void)why_set(why, err, "%.100s: %s", path, inner.text);
+	}
+	return err;
+}
+
+/* The file to make a volume in: a new one, or a block device that is there. */
+static enum cv_err container_make(int *out, bool *made, const char *path, uint64_t *size,
+	struct volume_why *why)
+{
+	enum cv_err err = CV_ERR_INTERNAL;
+	struct stat st;
+	off_t end;
+	int fd;
+
+	if (stat(path, &st) == 0 && S_ISBLK(st.st_mode)) {
+		err = container_open(&fd, path, false, why);
+		if (err)
+			return err;
+		end = lseek(fd, 0, SEEK_END);
+		if (end < 0 || (uint64_t)end < *size) {
+			(void)close(fd);
+			return why_set(why, CV_ERR_RANGE, "%s: the device is smaller than that", path);
+		}
+		*size = *size ? *size : (uint64_t)end;
+		*made = false;
+		*out = fd;
+		return CV_OK;
+	}
+	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return refuse_open(why, path, errno);
+	*made = true;
+	*out = fd;
+	if (flock(fd, LOCK_EX | LOCK_NB) || ftruncate(fd, (off_t)*size))
+		return why_set(why, file_error(errno), "%s: %s", path, strerror(errno));
+	return CV_OK;
+}
+
+static enum cv_err sync_parent(const char *path)
+{
+	enum cv_err err = CV_ERR_INTERNAL;
+	char *copy = strdup(path);
+	char *slash;
+
+	if (!copy)
+		return CV_ERR_MEMORY;
+	slash = strrchr(copy, '/');
+	if (slash)
+		slash[slash == copy ? 1 : 0] = '\0';
+	err = file_sync_dir(slash ? copy : ".");
+	free(copy);
+	return err;
+}
+
+enum cv_err volume_create(
+	const char *path, const struct volume_create_options *options, struct volume_why *why)
+{
+	enum cv_err err = CV_ERR_INTERNAL;
+	struct volume_create_options o = *options;
+	struct volume_why inner = { "" };
+	struct store_file file;
+	bool made = false;
+	int fd = -1;
+
+	if (o.size_bytes && (o.size_bytes < VOLUME_SIZE_MIN || o.size_bytes > VOLUME_SIZE_MAX))
+		return why_set(why, CV_ERR_RANGE, "%s: a volume has 32 MiB to 64 TiB", path);
+	o.size_bytes -= o.size_bytes % NODE_BYTES;
+	err = container_make(&fd, &made, path, &o.size_bytes, why);
+	if (err)
+		goto out;
+	store_file_init(&file, fd);
+	err = volume_create_store(&file.store, &o, &inner);
+	if (err) {
+		(void)why_set(why, err, "%.100s: %s", path, inner.text);
+		goto out;
+	}
+	/* size and name of a new file, too */
+	if (fsync(fd))
+		err = why_set(why, CV_ERR_IO, "%s: %s", path, strerror(errno));
+	if (!err && made)
+		err = sync_parent(path);
+out:
+	if (fd >= 0)
+		(void)close(fd);
+	if (err && made)
+		(void)unlink(path);
+	return err;
+}

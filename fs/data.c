@@ -1,0 +1,368 @@
+#include "fs/data.h"
+
+#include "fs/checkpoint.h"
+#include "fs/data_blocks.h"
+#include "fs/inode.h"
+#include "fs/reap.h"
+#include "fs/txn.h"
+#include "protocol/crypto.h"
+
+static enum cv_err file_get(struct volume *v, uint64_t object, struct inode *inode)
+{
+	enum cv_err err = inode_get(v, object, inode);
+
+	if (err)
+		return err;
+	if (S_ISDIR(inode->mode))
+		return CV_ERR_IS_DIR;
+	return S_ISREG(inode->mode) ? CV_OK : CV_ERR_ARGUMENT;
+}
+
+/* [offset, offset + len) lies in at most DATA_CHUNK_BLOCKS blocks and before the end. */
+static enum cv_err read_chunk(
+	struct volume *v, uint64_t object, uint64_t offset, uint8_t *buf, size_t len)
+{
+	enum cv_err err = CV_ERR_INTERNAL;
+	struct map_entry entries[DATA_CHUNK_BLOCKS];
+	uint64_t first = offset / BLOCK_BYTES;
+	size_t count = (size_t)((offset + len - 1) / BLOCK_BYTES - first + 1);
+	size_t skip = (size_t)(offset % BLOCK_BYTES);
+	size_t at = 0;
+
+	err = blocks_map(v, object, first, count, entries);
+	for (size_t i = 0; i < count && !err;) {
+		size_t from = i == 0 ? skip : 0;
+		size_t part = BLOCK_BYTES - from < len - at ? BLOCK_BYTES - from : len - at;
+		size_t run;
+
+		if (part == BLOCK_BYTES) {
+			run = blocks_run(entries + i, (len - at) / BLOCK_BYTES);
+			err = blocks_read(v, entries + i, run, buf + at);
+			part = run * BLOCK_BYTES;
+		} else {
+			uint8_t block[BLOCK_BYTES];
+
+			run = 1;
+			err = blocks_read(v, entries + i, 1, block);
+			if (!err)
+				memcpy(buf + at, block + from, part);
+			crypto_wipe(block, sizeof(block));
+		}
+		i += run;
+		at += part;
+	}
+	return err;
+}
+
+enum cv_err data_read(struct volume *v, uint64_t object, uint64_t offset, void *buf, size_t len,
+	size_t *got)
+{
+	enum cv_err err = CV_ERR_INTERNAL;
+	struct inode inode;
+	size_t done = 0;
+
+	err = file_get(v, object, &inode);
+	if (err)
+		return err;
+	if (offset >= inode.size)
+		len = 0;
+	else if (len > inode.size - offset)
+		len = (size_t)(inode.size - offset);
+	while (done < len && !err) {
+		uint64_t at = offset + done;
+		size_t part = DATA_CHUNK_BLOCKS * BLOCK_BYTES - (size_t)(at % BLOCK_BYTES);
+
+		if (part > len - done)
+			part = len - done;
+		err = read_chunk(v, object, at, (uint8_t *)buf + done, part);
+		done += part;
+	}
+	if (!err)
+		*got = len;
+	return err;
+}
+
+/* One transaction of a write: what it touches, and what it has taken. */
+struct chunk {
+	uint64_t object;
+	uint64_t first; /* file block */
+	size_t count;
+	struct map_entry old[DATA_CHUNK_BLOCKS];
+	struct map_entry new[DATA_CHUNK_BLOCKS];
+	size_t taken; /* of new, from the front */
+};
+
+/* The old content of a block that is overwritten in part. */
+static enum cv_err merge_block(struct volume *v, const struct map_entry *old, const uint8_t *data,
+	size_t from, size_t len, uint8_t block[BLOCK_BYTES])
+{
+	enum cv_err err = blocks_read(v, old, 1, block);
+
+	if (!err)
+		memcpy(block + from, data, len);
+	return err;
+}
+
+/* Seals everything into v->io and writes it run by run. */
+static enum cv_err chunk_write(
+	struct volume *v, struct chunk *c, uint64_t offset, const uint8_t *buf, size_t len)
+{
+	enum cv_err err = CV_OK;
+	uint8_t block[BLOCK_BYTES];
+	size_t at = 0;
+
+	for (size_t i = 0; i < c->count && !err; i++) {
+		size_t from = i == 0 ? (size_t)(offset % BLOCK_BYTES) : 0;
+		size_t part = BLOCK_BYTES - from < len - at ? BLOCK_BYTES - from : len - at;
+		const uint8_t *plain = buf + at;
+
+		if (part < BLOCK_BYTES) {
+			err = merge_block(v, &c->old[i], buf + at, from, part, block);
+			plain = block;
+		}
+		if (!err)
+			err = keyring_seal_data(&v->keyring, &c->new[i], plain, v->io + i * BLOCK_BYTES);
+		at += part;
+	}
+	crypto_wipe(block, sizeof(block));
+	return err ? err : blocks_write(v, c->new, c->count, v->io);
+}
+
+static enum cv_err chunk_commit(struct volume *v, struct chunk *c, uint64_t end)
+{
+	enum cv_err err = CV_ERR_INTERNAL;
+	struct inode inode;
+	struct txn txn;
+
+	txn_init(&txn);
+	err = inode_get(v, c->object, &inode);
+	if (err)
+		goto out;
+	for (size_t i = 0; i < c->count; i++)
+		inode.blocks += c->old[i].block == 0;
+	if (inode.size < end)
+		inode.size = end;
+	inode_modified(&inode);
+	blocks_put(&txn, c->object, c->first, c->count, c->new);
+	txn_put_inode(&txn, c->object, &inode);
+	err = txn_commit(v, &txn, TXN_ADDS);
+out:
+	txn_wipe(&txn);
+	return err;
+}
+
+static enum cv_err write_chunk(struct volume *v, struct chunk *c, uint64_t object,
+	uint64_t offset, const uint8_t *buf, size_t len)
+{
+	enum cv_err err = CV_ERR_INTERNAL;
+
+	c->object = object;
+	c->first = offset / BLOCK_BYTES;
+	c->count = (size_t)((offset + len - 1) / BLOCK_BYTES - c->first + 1);
+	err = blocks_map(v, object, c->first, c->count, c->old);
+	if (!err)
+		err = blocks_take(v, c->new, c->count, TXN_ADDS);
+	if (err)
+		return err;
+	err = chunk_write(v, c, offset, buf, len);
+	if (!err)
+		err = chunk_commit(v, c, offset + len);
+	if (err) {
+		blocks_cancel(v, c->new, c->count);
+		return err;
+	}
+	v->dirty_data += c->count * BLOCK_BYTES;
+	return checkpoint_if_due(v);
+}
+
+/* A cut-off end whose blocks are not all freed yet must be gone before the file grows again. */
+static enum cv_err settle_tail(struct volume *v, uint64_t object)
+{
+	if (!v->super->orphans || reap_waits(v, object))
+		return CV_OK;
+	return reap_object(v, object);
+}
+
+enum cv_err data_write(struct volume *v, uint64_t object, uint64_t offset, const void *buf,
+	size_t len, size_t *done)
+{
+	enum cv_err err = CV_ERR_INTERNAL;
+	struct inode inode;
+	struct chunk c;
+
+	*done = 0;
+	if (v->read_only || v->frozen)
+		return CV_ERR_READ_ONLY;
+	if (offset > FILE_SIZE_MAX || len > FILE_SIZE_MAX - offset)
+		return CV_ERR_FILE_SIZE;
+	err = file_get(v, object, &inode);
+	if (!err)
+		err = settle_tail(v, object);
+	while (*done < len && !err) {
+		uint64_t at = offset + *done;
+		size_t part = DATA_CHUNK_BLOCKS * BLOCK_BYTES - (size_t)(at % BLOCK_BYTES);
+
+		if (part > len - *done)
+			part = len - *done;
+		err = write_chunk(v, &c, object, at, (const uint8_t *)buf + *done, part);
+		if (!err)
+			*done += part;
+	}
+	return err;
+}
+
+/* The last block, cut inside: its rest becomes zero. */
+static enum cv_err cut_block(struct volume *v, struct txn *txn, uint64_t object, uint64_t size,
+	struct map_entry *new)
+{
+	enum cv_err err = CV_ERR_INTERNAL;
+	uint64_t index = size / BLOCK_BYTES;
+	uint8_t block[BLOCK_BYTES];
+	struct map_entry old;
+
+	new->block = 0;
+	err = blocks_map(v, object, index, 1, &old);
+	if (err || old.block == 0)
+		return err;
+	err = blocks_read(v, &old, 1, block);
+	if (!err)
+		err = blocks_take(v, new, 1, TXN_FREES);
+	if (err)
+		goto out;
+	memset(block + size % BLOCK_BYTES, 0, BLOCK_BYTES - size % BLOCK_BYTES);
+	err = keyring_seal_data(&v->keyring, new, block, v->io);
+	if (!err)
+		err = blocks_write(v, new, 1, v->io);
+	if (err) {
+		blocks_cancel(v, new, 1);
+		new->block = 0;
+		goto out;
+	}
+	v->dirty_data += BLOCK_BYTES;
+	blocks_put(txn, object, index, 1, new);
+out:
+	crypto_wipe(block, sizeof(block));
+	return err;
+}
+
+static enum cv_err shrink(struct volume *v, uint64_t object, struct inode *inode, uint64_t size)
+{
+	enum cv_err err = CV_OK;
+	uint64_t from = (size + BLOCK_BYTES - 1) / BLOCK_BYTES;
+	struct item_key key = { .object = OBJECT_VOLUME, .type = ITEM_ORPHAN, .offset = object };
+	struct map_entry new = { 0 };
+	uint8_t orphan[ORPHAN_BYTES];
+	struct txn txn;
+
+	txn_init(&txn);
+	if (inode->links == 0) {
+		/* its ORPHAN item is taken already, so the tail goes before the size */
+		err = reap_tail(v, object, from);
+		if (!err)
+			err = inode_get(v, object, inode);
+	} else if (inode->blocks) {
+		orphan_encode(orphan, ORPHAN_TRUNCATED, from);
+		txn_put(&txn, &key, orphan, sizeof(orphan));
+	}
+	if (!err && size % BLOCK_BYTES && inode->blocks)
+		err = cut_block(v, &txn, object, size, &new);
+	if (err)
+		goto out;
+	inode->size = size;
+	inode_modified(inode);
+	txn_put_inode(&txn, object, inode);
+	err = txn_commit(v, &txn, TXN_FREES);
+	if (err && new.block)
+		blocks_cancel(v, &new, 1);
+	if (!err && inode->links && inode->blocks)
+		err = reap_object(v, object);
+out:
+	txn_wipe(&txn);
+	return err;
+}
+
+enum cv_err data_truncate(struct volume *v, uint64_t object, uint64_t size)
+{
+	enum cv_err err = CV_ERR_INTERNAL;
+	struct inode inode;
+	struct txn txn;
+
+	if (size > FILE_SIZE_MAX)
+		return CV_ERR_FILE_SIZE;
+	if (v->read_only || v->frozen)
+		return CV_ERR_READ_ONLY;
+	err = file_get(v, object, &inode);
+	if (!err)
+		err = settle_tail(v, object);
+	if (!err)
+		err = inode_get(v, object, &inode);
+	if (err)
+		return err;
+	if (size < inode.size) {
+		err = shrink(v, object, &inode, size);
+		return err ? err : checkpoint_if_due(v);
+	}
+	txn_init(&txn);
+	inode.size = size;
+	inode_modified(&inode);
+	txn_put_inode(&txn, object, &inode);
+	err = txn_commit(v, &txn, TXN_FREES);
+	txn_wipe(&txn);
+	return err ? err : checkpoint_if_due(v);
+}
+
+/* The first mapped block at or after *block; NOT_FOUND if none is left. */
+static enum cv_err next_mapped(struct volume *v, uint64_t object, uint64_t *block)
+{
+	struct item_key key = { .object = object, .type = ITEM_MAP, .offset = *block / MAP_BLOCKS };
+
+	for (;; key.offset++) {
+		enum cv_err err = CV_ERR_INTERNAL;
+		const uint8_t *value;
+		size_t len;
+
+		err = tree_next(&v->tree, &key, &value, &len);
+		if (err || key.object != object || key.type != ITEM_MAP)
+			return err ? err : CV_ERR_NOT_FOUND;
+		for (unsigned i = 0; i * MAP_ENTRY_BYTES < len; i++) {
+			uint64_t b = key.offset * MAP_BLOCKS + i;
+
+			if (b >= *block && le48(value + i * MAP_ENTRY_BYTES)) {
+				*block = b;
+				return CV_OK;
+			}
+		}
+	}
+}
+
+enum cv_err data_seek(
+	struct volume *v, uint64_t object, uint64_t offset, bool hole, uint64_t *out)
+{
+	enum cv_err err = CV_ERR_INTERNAL;
+	struct inode inode;
+	uint64_t block = offset / BLOCK_BYTES;
+	uint64_t found;
+
+	err = file_get(v, object, &inode);
+	if (err)
+		return err;
+	if (offset >= inode.size)
+		return CV_ERR_NO_DATA;
+	do {
+		found = block;
+		err = next_mapped(v, object, &found);
+		if (err && err != CV_ERR_NOT_FOUND)
+			return err;
+		if (!hole && (err || found * BLOCK_BYTES >= inode.size))
+			return CV_ERR_NO_DATA;
+		if (hole && (err || found > block))
+			break;
+		block++;
+	} while (hole);
+	*out = (hole ? block : found) * BLOCK_BYTES;
+	if (*out < offset)
+		*out = offset;
+	if (*out > inode.size)
+		*out = inode.size;
+	return CV_OK;
+}

@@ -1,0 +1,29 @@
+/*
+ * File content: blocks of 4096 bytes under MAP items. A write goes to blocks that nothing refers
+ * to, is on its way to the container before the tree is changed, and then becomes visible as one
+ * transaction per DATA_CHUNK_BLOCKS. Bytes past the end of a file are zero.
+ * Every call: volume lock held. CV_ERR_IS_DIR, CV_ERR_ARGUMENT for what is no regular file.
+ */
+#ifndef CONCLAVE_FS_DATA_H
+#define CONCLAVE_FS_DATA_H
+
+#include "fs/state.h"
+
+/* CV_ERR_TAMPERED if a block is not what the tree says; v->tree.bad_block names it. */
+CV_MUST_CHECK enum cv_err data_read(struct volume *v, uint64_t object, uint64_t offset, void *buf,
+	size_t len, size_t *got);
+
+/*
+ * *done counts what is there even after an error (a part of a long write may be done).
+ * CV_ERR_FILE_SIZE beyond 16 TiB, CV_ERR_FULL.
+ */
+CV_MUST_CHECK enum cv_err data_write(struct volume *v, uint64_t object, uint64_t offset,
+	const void *buf, size_t len, size_t *done);
+
+CV_MUST_CHECK enum cv_err data_truncate(struct volume *v, uint64_t object, uint64_t size);
+
+/* Where data or a hole starts at or after `offset`; CV_ERR_NO_DATA (ENXIO) past the end. */
+CV_MUST_CHECK enum cv_err data_seek(
+	struct volume *v, uint64_t object, uint64_t offset, bool hole, uint64_t *out);
+
+#endif

@@ -1,0 +1,90 @@
+#include "fs/inode.h"
+
+#include <time.h>
+
+void inode_now(struct item_time *t)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_REALTIME, &ts);
+	t->sec = ts.tv_sec;
+	t->nsec = (uint32_t)ts.tv_nsec;
+}
+
+enum cv_err inode_get(struct volume *v, uint64_t object, struct inode *inode)
+{
+	enum cv_err err = CV_ERR_INTERNAL;
+	struct item_key key = { .object = object, .type = ITEM_INODE };
+	const uint8_t *value;
+	size_t len;
+
+	err = tree_get(&v->tree, &key, &value, &len);
+	if (!err)
+		inode_decode(inode, value);
+	return err;
+}
+
+void inode_changed(struct inode *inode)
+{
+	inode_now(&inode->ctime);
+	inode->change++;
+}
+
+void inode_modified(struct inode *inode)
+{
+	inode_changed(inode);
+	inode->mtime = inode->ctime;
+}
+
+enum cv_err inode_set(
+	struct volume *v, uint64_t object, unsigned set, const struct inode *from)
+{
+	enum cv_err err = CV_ERR_INTERNAL;
+	struct inode inode;
+	struct txn txn;
+
+	err = inode_get(v, object, &inode);
+	if (err)
+		return err;
+	if (set & INODE_SET_MODE)
+		inode.mode = (inode.mode & S_IFMT) | (from->mode & 07777);
+	if (set & INODE_SET_UID)
+		inode.uid = from->uid;
+	if (set & INODE_SET_GID)
+		inode.gid = from->gid;
+	if (set & INODE_SET_ATIME)
+		inode.atime = from->atime;
+	if (set & INODE_SET_MTIME)
+		inode.mtime = from->mtime;
+	inode_changed(&inode);
+	if (set & INODE_SET_CTIME)
+		inode.ctime = from->ctime;
+	txn_init(&txn);
+	txn_put_inode(&txn, object, &inode);
+	err = txn_commit(v, &txn, TXN_FREES);
+	txn_wipe(&txn);
+	return err;
+}
+
+static void time_stat(struct timespec *ts, const struct item_time *t)
+{
+	ts->tv_sec = t->sec;
+	ts->tv_nsec = t->nsec;
+}
+
+void inode_stat(struct stat *st, uint64_t object, const struct inode *inode)
+{
+	memset(st, 0, sizeof(*st));
+	st->st_ino = object;
+	st->st_mode = inode->mode;
+	st->st_nlink = inode->links;
+	st->st_uid = inode->uid;
+	st->st_gid = inode->gid;
+	st->st_rdev = inode->rdev;
+	st->st_size = (off_t)inode->size;
+	st->st_blksize = BLOCK_BYTES;
+	st->st_blocks = (blkcnt_t)(inode->blocks * (BLOCK_BYTES / 512));
+	time_stat(&st->st_atim, &inode->atime);
+	time_stat(&st->st_mtim, &inode->mtime);
+	time_stat(&st->st_ctim, &inode->ctime);
+}

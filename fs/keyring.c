@@ -1,0 +1,154 @@
+#include "fs/keyring.h"
+
+#include "protocol/crypto.h"
+
+enum cv_err keyring_init(struct keyring *k, struct super *super)
+{
+	enum cv_err err = CV_ERR_INTERNAL;
+
+	memset(k, 0, sizeof(*k));
+	k->super = super;
+	aead_random_init(&k->random);
+	k->next_generation = super->clear.generation + 1;
+	err = aead_aad_init(&k->node_aad, AEAD_LABEL_NODE, super->clear.volume_id);
+	if (err)
+		return err;
+	return aead_aad_init(&k->data_aad, AEAD_LABEL_DATA, super->clear.volume_id);
+}
+
+void keyring_wipe(struct keyring *k)
+{
+	for (int i = 0; i < KEYRING_SLOTS; i++)
+		aead_wipe(&k->aead[i]);
+	crypto_wipe(k, sizeof(*k));
+}
+
+/* The context of key `id`; a key that the keyring does not hold is damage. */
+static enum cv_err key_get(struct keyring *k, unsigned id, struct aead **out)
+{
+	enum cv_err err = CV_ERR_INTERNAL;
+
+	if (id >= KEYRING_SLOTS || k->super->keyring[id].state == KEY_EMPTY)
+		return CV_ERR_TAMPERED;
+	if (!k->ready[id]) {
+		err = aead_init(&k->aead[id], k->super->keyring[id].key);
+		if (err)
+			return err;
+		k->ready[id] = true;
+	}
+	*out = &k->aead[id];
+	return CV_OK;
+}
+
+static enum cv_err key_replace(struct keyring *k)
+{
+	enum cv_err err = CV_ERR_INTERNAL;
+	struct super *s = k->super;
+
+	for (unsigned i = 0; i < KEYRING_SLOTS; i++) {
+		struct data_key *d = &s->keyring[i];
+
+		if (d->state != KEY_EMPTY)
+			continue;
+		err = crypto_random(d->key, sizeof(d->key));
+		if (err)
+			return err;
+		d->state = KEY_ACTIVE;
+		d->seals = 0;
+		d->born = k->next_generation;
+		s->keyring[s->active_key].state = KEY_RETIRED;
+		s->active_key = i;
+		return CV_OK;
+	}
+	return CV_ERR_READ_ONLY;
+}
+
+/* The key to seal with, counted. */
+static enum cv_err key_for_seal(struct keyring *k, uint16_t *id, struct aead **aead)
+{
+	enum cv_err err = CV_ERR_INTERNAL;
+	struct super *s = k->super;
+
+	if (s->keyring[s->active_key].seals >= KEYRING_SEALS_MAX) {
+		err = key_replace(k);
+		if (err)
+			return err;
+	}
+	err = key_get(k, s->active_key, aead);
+	if (err)
+		return err;
+	s->keyring[s->active_key].seals++;
+	*id = (uint16_t)s->active_key;
+	return CV_OK;
+}
+
+enum cv_err keyring_seal_data(struct keyring *k, struct map_entry *entry,
+	const uint8_t plain[BLOCK_BYTES], uint8_t cipher[BLOCK_BYTES])
+{
+	enum cv_err err = CV_ERR_INTERNAL;
+	struct aead *aead;
+
+	err = key_for_seal(k, &entry->key, &aead);
+	if (!err)
+		err = aead_nonce(&k->random, entry->nonce);
+	if (err)
+		return err;
+	aead_aad_block(&k->data_aad, entry->block);
+	return aead_seal(aead, entry->nonce, k->data_aad.bytes, k->data_aad.len, plain, BLOCK_BYTES,
+		cipher, entry->tag);
+}
+
+enum cv_err keyring_open_data(struct keyring *k, const struct map_entry *entry,
+	const uint8_t cipher[BLOCK_BYTES], uint8_t plain[BLOCK_BYTES])
+{
+	enum cv_err err = CV_ERR_INTERNAL;
+	struct aead *aead;
+
+	err = key_get(k, entry->key, &aead);
+	if (err)
+		return err;
+	aead_aad_block(&k->data_aad, entry->block);
+	err = aead_open(aead, entry->nonce, k->data_aad.bytes, k->data_aad.len, cipher, BLOCK_BYTES,
+		entry->tag, plain);
+	return err == CV_ERR_SEAL ? CV_ERR_TAMPERED : err;
+}
+
+enum cv_err keyring_seal_node(struct keyring *k, struct node_pointer *p,
+	const uint8_t page[NODE_PAGE_BYTES], uint8_t out[NODE_BYTES])
+{
+	enum cv_err err = CV_ERR_INTERNAL;
+	struct aead *aead;
+
+	err = key_for_seal(k, &p->key, &aead);
+	if (!err)
+		err = aead_nonce(&k->random, p->nonce);
+	if (err)
+		return err;
+	aead_aad_block(&k->node_aad, p->block);
+	err = aead_seal(aead, p->nonce, k->node_aad.bytes, k->node_aad.len, page, NODE_PAGE_BYTES,
+		out + AEAD_NONCE_BYTES + AEAD_TAG_BYTES, p->tag);
+	if (err)
+		return err;
+	memcpy(out, p->nonce, AEAD_NONCE_BYTES);
+	memcpy(out + AEAD_NONCE_BYTES, p->tag, AEAD_TAG_BYTES);
+	return CV_OK;
+}
+
+enum cv_err keyring_open_node(struct keyring *k, const struct node_pointer *p,
+	const uint8_t in[NODE_BYTES], uint8_t page[NODE_PAGE_BYTES])
+{
+	enum cv_err err = CV_ERR_INTERNAL;
+	struct aead *aead;
+
+	err = key_get(k, p->key, &aead);
+	if (err)
+		return err;
+	/* the copies on disk serve a search without a root; here they only must not differ */
+	if (memcmp(in, p->nonce, AEAD_NONCE_BYTES) != 0 ||
+		!crypto_equal(in + AEAD_NONCE_BYTES, p->tag, AEAD_TAG_BYTES))
+		return CV_ERR_TAMPERED;
+	aead_aad_block(&k->node_aad, p->block);
+	err = aead_open(aead, p->nonce, k->node_aad.bytes, k->node_aad.len,
+		in + AEAD_NONCE_BYTES + AEAD_TAG_BYTES, NODE_PAGE_BYTES, p->tag, page);
+	return err == CV_ERR_SEAL ? CV_ERR_TAMPERED : err;
+}

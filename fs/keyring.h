@@ -1,0 +1,45 @@
+/*
+ * Sealing and opening of nodes and data blocks under the data keys of a volume. A data key is
+ * replaced by a fresh one after KEYRING_SEALS_MAX seals (random 96-bit nonces: the chance of a
+ * repeat stays below 2^-35); with all 16 used up nothing can be sealed: CV_ERR_READ_ONLY.
+ *
+ * Threads  the volume's lock covers it.
+ */
+#ifndef CONCLAVE_FS_KEYRING_H
+#define CONCLAVE_FS_KEYRING_H
+
+#include "fs/aead.h"
+#include "fs/item.h"
+#include "fs/super.h"
+
+#define KEYRING_SEALS_MAX ((uint64_t)1 << 31)
+/* Seals that a session may have made without counting them durably; added after a crash. */
+#define KEYRING_SEALS_LOST ((uint64_t)1 << 20)
+
+struct keyring {
+	struct super *super; /* borrowed: the keys and their counts are there */
+	struct aead aead[KEYRING_SLOTS];
+	bool ready[KEYRING_SLOTS];
+	struct aead_random random;
+	struct aead_aad node_aad;
+	struct aead_aad data_aad;
+	uint64_t next_generation; /* `born` of a new key */
+};
+
+CV_MUST_CHECK enum cv_err keyring_init(struct keyring *k, struct super *super);
+void keyring_wipe(struct keyring *k);
+
+/* Sets key, nonce and tag of the entry; entry->block is the caller's. */
+CV_MUST_CHECK enum cv_err keyring_seal_data(struct keyring *k, struct map_entry *entry,
+	const uint8_t plain[BLOCK_BYTES], uint8_t cipher[BLOCK_BYTES]);
+/* CV_ERR_TAMPERED if the block is not exactly the one that the entry names. In place is allowed. */
+CV_MUST_CHECK enum cv_err keyring_open_data(struct keyring *k, const struct map_entry *entry,
+	const uint8_t cipher[BLOCK_BYTES], uint8_t plain[BLOCK_BYTES]);
+
+/* Nonce, tag and ciphertext into `out`; sets key, nonce and tag of the pointer. */
+CV_MUST_CHECK enum cv_err keyring_seal_node(struct keyring *k, struct node_pointer *p,
+	const uint8_t page[NODE_PAGE_BYTES], uint8_t out[NODE_BYTES]);
+CV_MUST_CHECK enum cv_err keyring_open_node(struct keyring *k, const struct node_pointer *p,
+	const uint8_t in[NODE_BYTES], uint8_t page[NODE_PAGE_BYTES]);
+
+#endif

@@ -1,0 +1,168 @@
+#include "fs/reap.h"
+
+#include "fs/checkpoint.h"
+#include "fs/inode.h"
+#include "fs/txn.h"
+
+#define SLICE_ITEMS 256 /* a leaf a quarter full holds at least 6 of them */
+
+static struct item_key orphan_key(uint64_t object)
+{
+	return (struct item_key){ .object = OBJECT_VOLUME, .type = ITEM_ORPHAN, .offset = object };
+}
+
+static enum cv_err orphan_get(
+	struct volume *v, uint64_t object, enum orphan_kind *kind, uint64_t *from)
+{
+	enum cv_err err = CV_ERR_INTERNAL;
+	struct item_key key = orphan_key(object);
+	const uint8_t *value;
+	size_t len;
+
+	err = tree_get(&v->tree, &key, &value, &len);
+	if (!err)
+		orphan_decode(value, kind, from);
+	return err;
+}
+
+bool reap_waits(struct volume *v, uint64_t object)
+{
+	enum orphan_kind kind;
+	uint64_t from;
+
+	return v->super->orphans && orphan_get(v, object, &kind, &from) == CV_OK &&
+	       kind == ORPHAN_UNLINKED;
+}
+
+/* Adds unmapping of all blocks from `from` on that one MAP item holds; counts them. */
+static void unmap_item(struct txn *t, const struct item_key *key, uint64_t from,
+	const uint8_t *value, size_t len, uint64_t *freed)
+{
+	static const struct map_entry holes[MAP_BLOCKS];
+	uint16_t mask = 0;
+
+	for (unsigned i = 0; i * MAP_ENTRY_BYTES < len; i++) {
+		if (key->offset * MAP_BLOCKS + i < from || le48(value + i * MAP_ENTRY_BYTES) == 0)
+			continue;
+		mask |= (uint16_t)(1u << i);
+		(*freed)++;
+	}
+	if (mask)
+		txn_map(t, key->object, key->offset, mask, holes);
+}
+
+/* Gathers a slice; *more is set if mapped blocks are left behind it. */
+static enum cv_err slice_gather(struct volume *v, struct txn *t, uint64_t object, uint64_t from,
+	uint64_t *freed, bool *more)
+{
+	struct item_key key = { .object = object, .type = ITEM_MAP, .offset = from / MAP_BLOCKS };
+	enum cv_err err = CV_OK;
+
+	*more = false;
+	for (unsigned items = 0; !err; items++, key.offset++) {
+		const uint8_t *value;
+		size_t len;
+
+		err = tree_next(&v->tree, &key, &value, &len);
+		if (err || key.object != object || key.type != ITEM_MAP)
+			break;
+		if (items == SLICE_ITEMS) {
+			*more = true;
+			break;
+		}
+		unmap_item(t, &key, from, value, len, freed);
+	}
+	return err == CV_ERR_NOT_FOUND ? CV_OK : err;
+}
+
+static void finish(struct txn *t, uint64_t object, enum orphan_kind kind, const struct inode *inode)
+{
+	struct item_key inode_key = { .object = object, .type = ITEM_INODE };
+	struct item_key symlink_key = { .object = object, .type = ITEM_SYMLINK };
+	struct item_key orphan = orphan_key(object);
+
+	if (kind == ORPHAN_UNLINKED) {
+		txn_del(t, &inode_key);
+		if (S_ISLNK(inode->mode))
+			txn_del(t, &symlink_key);
+	}
+	txn_del(t, &orphan);
+}
+
+/* kind NULL: no ORPHAN item to finish with. */
+static enum cv_err slice(struct volume *v, uint64_t object, const enum orphan_kind *kind,
+	uint64_t from, bool *more)
+{
+	enum cv_err err = CV_ERR_INTERNAL;
+	struct inode inode;
+	uint64_t freed = 0;
+	struct txn txn;
+
+	txn_init(&txn);
+	err = inode_get(v, object, &inode);
+	if (!err)
+		err = slice_gather(v, &txn, object, from, &freed, more);
+	if (err)
+		goto out;
+	if (freed) {
+		inode.blocks -= freed < inode.blocks ? freed : inode.blocks;
+		txn_put_inode(&txn, object, &inode);
+	}
+	if (!*more && kind)
+		finish(&txn, object, *kind, &inode);
+	err = txn_commit(v, &txn, TXN_REAPS);
+	if (!err)
+		err = checkpoint_if_due(v);
+out:
+	txn_wipe(&txn);
+	return err;
+}
+
+enum cv_err reap_object(struct volume *v, uint64_t object)
+{
+	enum cv_err err = CV_OK;
+	bool more = true;
+
+	while (more && !err) {
+		enum orphan_kind kind;
+		uint64_t from;
+
+		err = orphan_get(v, object, &kind, &from);
+		if (err == CV_ERR_NOT_FOUND)
+			return CV_OK;
+		if (!err)
+			err = slice(v, object, &kind, from, &more);
+	}
+	return err;
+}
+
+enum cv_err reap_tail(struct volume *v, uint64_t object, uint64_t from)
+{
+	enum cv_err err = CV_OK;
+	bool more = true;
+
+	while (more && !err)
+		err = slice(v, object, NULL, from, &more);
+	return err;
+}
+
+enum cv_err reap_all(struct volume *v)
+{
+	struct item_key key = orphan_key(0);
+
+	while (v->super->orphans) {
+		enum cv_err err = CV_ERR_INTERNAL;
+		const uint8_t *value;
+		size_t len;
+
+		err = tree_next(&v->tree, &key, &value, &len);
+		if (err == CV_ERR_NOT_FOUND || (!err && key.type != ITEM_ORPHAN))
+			break;
+		if (!err)
+			err = reap_object(v, key.offset);
+		if (err)
+			return err;
+		key.offset++;
+	}
+	return CV_OK;
+}

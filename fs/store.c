@@ -1,0 +1,88 @@
+#include "fs/store.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+static enum cv_err write_error(int e)
+{
+	switch (e) {
+	case ENOSPC:
+	case EDQUOT:
+	case EFBIG:
+		return CV_ERR_FULL;
+	case EROFS:
+	case EBADF:
+		return CV_ERR_READ_ONLY;
+	default:
+		return CV_ERR_IO;
+	}
+}
+
+static enum cv_err file_store_read(struct store *s, uint64_t offset, void *buf, size_t len)
+{
+	int fd = ((struct store_file *)s)->fd;
+	uint8_t *p = buf;
+
+	while (len) {
+		ssize_t n = pread(fd, p, len, (off_t)offset);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return CV_ERR_IO;
+		p += n;
+		offset += (uint64_t)n;
+		len -= (size_t)n;
+	}
+	return CV_OK;
+}
+
+static enum cv_err file_store_write(struct store *s, uint64_t offset, const void *buf, size_t len)
+{
+	int fd = ((struct store_file *)s)->fd;
+	const uint8_t *p = buf;
+
+	while (len) {
+		ssize_t n = pwrite(fd, p, len, (off_t)offset);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return write_error(errno);
+		if (n == 0)
+			return CV_ERR_IO;
+		p += n;
+		offset += (uint64_t)n;
+		len -= (size_t)n;
+	}
+	return CV_OK;
+}
+
+static enum cv_err file_store_flush(struct store *s)
+{
+	/* not retried on EINTR: after a failure the kernel may have dropped the dirty pages */
+	return fdatasync(((struct store_file *)s)->fd) ? CV_ERR_IO : CV_OK;
+}
+
+static enum cv_err file_store_size(struct store *s, uint64_t *bytes)
+{
+	off_t end = lseek(((struct store_file *)s)->fd, 0, SEEK_END);
+
+	if (end < 0)
+		return CV_ERR_IO;
+	*bytes = (uint64_t)end;
+	return CV_OK;
+}
+
+static const struct store_ops file_ops = {
+	.read = file_store_read,
+	.write = file_store_write,
+	.flush = file_store_flush,
+	.size = file_store_size,
+};
+
+void store_file_init(struct store_file *s, int fd)
+{
+	s->store.ops = &file_ops;
+	s->fd = fd;
+}

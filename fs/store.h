@@ -1,0 +1,61 @@
+/*
+ * Container I/O behind a table of functions, so that a test can record, tear or fail it.
+ *
+ * Offsets and lengths are bytes and multiples of 4096. Every call does all of it or fails:
+ * CV_ERR_IO, CV_ERR_FULL (the container's own filesystem is full), CV_ERR_READ_ONLY.
+ * A read beyond the end is CV_ERR_IO: a container that was cut never reads as zeros.
+ * Threads  read and write from any thread; flush covers the writes that returned before it began.
+ */
+#ifndef CONCLAVE_FS_STORE_H
+#define CONCLAVE_FS_STORE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "protocol/err.h"
+
+struct store;
+
+struct store_ops {
+	enum cv_err (*read)(struct store *s, uint64_t offset, void *buf, size_t len);
+	enum cv_err (*write)(struct store *s, uint64_t offset, const void *buf, size_t len);
+	enum cv_err (*flush)(struct store *s);
+	enum cv_err (*size)(struct store *s, uint64_t *bytes);
+};
+
+/* The first member of every kind of store. */
+struct store {
+	const struct store_ops *ops;
+};
+
+struct store_file {
+	struct store store;
+	int fd;
+};
+
+/* A container file or block device; the descriptor stays the caller's. */
+void store_file_init(struct store_file *s, int fd);
+
+CV_MUST_CHECK static inline enum cv_err store_read(
+	struct store *s, uint64_t offset, void *buf, size_t len)
+{
+	return s->ops->read(s, offset, buf, len);
+}
+
+CV_MUST_CHECK static inline enum cv_err store_write(
+	struct store *s, uint64_t offset, const void *buf, size_t len)
+{
+	return s->ops->write(s, offset, buf, len);
+}
+
+CV_MUST_CHECK static inline enum cv_err store_flush(struct store *s)
+{
+	return s->ops->flush(s);
+}
+
+CV_MUST_CHECK static inline enum cv_err store_size(struct store *s, uint64_t *bytes)
+{
+	return s->ops->size(s, bytes);
+}
+
+#endif

@@ -1,0 +1,261 @@
+#include "fs/txn.h"
+
+#include <stdlib.h>
+
+#include "fs/checkpoint.h"
+#include "fs/state.h"
+#include "protocol/crypto.h"
+
+#define RECORD_HEAD_BYTES 24
+
+enum record_type { RECORD_PUT = 1, RECORD_DEL = 2, RECORD_MAP = 3 };
+
+struct record {
+	enum record_type type;
+	struct item_key key;
+	const uint8_t *value;
+	size_t len;
+};
+
+void txn_init(struct txn *t)
+{
+	memset(t, 0, sizeof(*t));
+}
+
+void txn_wipe(struct txn *t)
+{
+	if (t->buf)
+		crypto_wipe(t->buf, t->len);
+	free(t->buf);
+	memset(t, 0, sizeof(*t));
+}
+
+/* Room for a record; its value is the caller's to fill. NULL after an error. */
+static uint8_t *record_add(
+	struct txn *t, enum record_type type, const struct item_key *key, size_t len)
+{
+	size_t need = t->len + RECORD_HEAD_BYTES + len;
+	uint8_t *p;
+
+	if (t->err)
+		return NULL;
+	if (need > t->cap) {
+		size_t cap = need * 2 + 512;
+		uint8_t *buf = realloc(t->buf, cap);
+
+		if (!buf) {
+			t->err = CV_ERR_MEMORY;
+			return NULL;
+		}
+		t->buf = buf;
+		t->cap = cap;
+	}
+	p = t->buf + t->len;
+	memset(p, 0, RECORD_HEAD_BYTES);
+	p[0] = (uint8_t)type;
+	p[1] = key->type;
+	put_le16(p + 2, (uint16_t)len);
+	put_le64(p + 8, key->object);
+	put_le64(p + 16, key->offset);
+	t->len = need;
+	t->records++;
+	return p + RECORD_HEAD_BYTES;
+}
+
+void txn_put(struct txn *t, const struct item_key *key, const uint8_t *value, size_t len)
+{
+	uint8_t *p = record_add(t, RECORD_PUT, key, len);
+
+	if (p)
+		memcpy(p, value, len);
+}
+
+void txn_del(struct txn *t, const struct item_key *key)
+{
+	(void)record_add(t, RECORD_DEL, key, 0);
+}
+
+void txn_map(struct txn *t, uint64_t object, uint64_t group, uint16_t mask,
+	const struct map_entry entries[MAP_BLOCKS])
+{
+	struct item_key key = { .object = object, .type = ITEM_MAP, .offset = group };
+	size_t count = (size_t)__builtin_popcount(mask);
+	uint8_t *p = record_add(t, RECORD_MAP, &key, 2 + count * MAP_ENTRY_BYTES);
+
+	if (!p)
+		return;
+	put_le16(p, mask);
+	p += 2;
+	for (unsigned i = 0; i < MAP_BLOCKS; i++) {
+		if (!(mask >> i & 1))
+			continue;
+		if (entries[i].block)
+			map_entry_encode(p, &entries[i]);
+		else
+			memset(p, 0, MAP_ENTRY_BYTES);
+		p += MAP_ENTRY_BYTES;
+	}
+}
+
+void txn_put_inode(struct txn *t, uint64_t object, const struct inode *inode)
+{
+	struct item_key key = { .object = object, .type = ITEM_INODE };
+	uint8_t value[INODE_BYTES];
+
+	inode_encode(value, inode);
+	txn_put(t, &key, value, sizeof(value));
+}
+
+/* Takes the next record; false at the end. */
+static bool record_next(struct record *r, const uint8_t **p, const uint8_t *end)
+{
+	if (end - *p < RECORD_HEAD_BYTES)
+		return false;
+	r->type = (enum record_type)(*p)[0];
+	r->key.type = (*p)[1];
+	r->len = le16(*p + 2);
+	r->key.object = le64(*p + 8);
+	r->key.offset = le64(*p + 16);
+	r->value = *p + RECORD_HEAD_BYTES;
+	*p = r->value + r->len;
+	return true;
+}
+
+/* The 16 entries of a group as they are now; all holes if there is no item. */
+static enum cv_err map_read(struct volume *v, const struct item_key *key, uint8_t *value)
+{
+	enum cv_err err = CV_ERR_INTERNAL;
+	const uint8_t *old;
+	size_t len;
+
+	memset(value, 0, MAP_BLOCKS * MAP_ENTRY_BYTES);
+	err = tree_get(&v->tree, key, &old, &len);
+	if (err == CV_ERR_NOT_FOUND)
+		return CV_OK;
+	if (!err)
+		memcpy(value, old, len);
+	return err;
+}
+
+static enum cv_err map_prepare(struct volume *v, const struct record *r)
+{
+	uint8_t value[MAP_BLOCKS * MAP_ENTRY_BYTES];
+	uint16_t mask = le16(r->value);
+	const uint8_t *entry = r->value + 2;
+	enum cv_err err = map_read(v, &r->key, value);
+
+	for (unsigned i = 0; i < MAP_BLOCKS && !err; i++) {
+		uint64_t old = le48(value + i * MAP_ENTRY_BYTES);
+
+		if (!(mask >> i & 1))
+			continue;
+		if (old)
+			err = alloc_load(&v->alloc, old);
+		if (!err && le48(entry))
+			err = alloc_load(&v->alloc, le48(entry));
+		entry += MAP_ENTRY_BYTES;
+	}
+	return err;
+}
+
+enum cv_err txn_prepare(struct volume *v, const uint8_t *records, size_t len)
+{
+	enum cv_err err = CV_OK;
+	const uint8_t *end = records + len;
+	const uint8_t *p = records;
+	struct record r;
+	size_t puts = 0;
+
+	while (!err && record_next(&r, &p, end)) {
+		err = tree_prepare(&v->tree, &r.key);
+		if (!err && r.type == RECORD_MAP)
+			err = map_prepare(v, &r);
+		puts++;
+	}
+	return err ? err : tree_reserve(&v->tree, puts);
+}
+
+static void count_item(struct volume *v, const struct record *r, bool there)
+{
+	struct super *s = v->super;
+	bool put = r->type == RECORD_PUT;
+
+	if (put && r->key.object >= s->next_object)
+		s->next_object = r->key.object + 1;
+	if (put == there)
+		return;
+	if (r->key.type == ITEM_INODE)
+		s->objects += put ? 1 : (uint64_t)-1;
+	if (r->key.type == ITEM_ORPHAN)
+		s->orphans += put ? 1 : (uint64_t)-1;
+}
+
+static void map_apply(struct volume *v, const struct record *r)
+{
+	uint8_t value[MAP_BLOCKS * MAP_ENTRY_BYTES];
+	uint16_t mask = le16(r->value);
+	const uint8_t *entry = r->value + 2;
+	size_t len = sizeof(value);
+
+	/* cannot fail: the path was prepared */
+	if (map_read(v, &r->key, value) != CV_OK)
+		abort();
+	for (unsigned i = 0; i < MAP_BLOCKS; i++) {
+		uint8_t *slot = value + i * MAP_ENTRY_BYTES;
+
+		if (!(mask >> i & 1))
+			continue;
+		if (le48(slot))
+			alloc_retire(&v->alloc, le48(slot), 1);
+		if (le48(entry))
+			alloc_use(&v->alloc, le48(entry));
+		memcpy(slot, entry, MAP_ENTRY_BYTES);
+		entry += MAP_ENTRY_BYTES;
+	}
+	while (len && le48(value + len - MAP_ENTRY_BYTES) == 0)
+		len -= MAP_ENTRY_BYTES;
+	if (len)
+		tree_put(&v->tree, &r->key, value, len);
+	else
+		tree_del(&v->tree, &r->key);
+}
+
+void txn_apply(struct volume *v, const uint8_t *records, size_t len)
+{
+	const uint8_t *end = records + len;
+	const uint8_t *p = records;
+	struct record r;
+
+	while (record_next(&r, &p, end)) {
+		const uint8_t *old;
+		size_t old_len;
+
+		if (r.type == RECORD_MAP) {
+			map_apply(v, &r);
+			continue;
+		}
+		count_item(v, &r, tree_get(&v->tree, &r.key, &old, &old_len) == CV_OK);
+		if (r.type == RECORD_PUT)
+			tree_put(&v->tree, &r.key, r.value, r.len);
+		else
+			tree_del(&v->tree, &r.key);
+	}
+	v->dirty = true;
+}
+
+enum cv_err txn_commit(struct volume *v, struct txn *t, enum txn_class class)
+{
+	enum cv_err err = t->err;
+
+	if (err)
+		return err;
+	if (v->read_only || v->frozen)
+		return CV_ERR_READ_ONLY;
+	err = checkpoint_make_room(v, class);
+	if (!err)
+		err = txn_prepare(v, t->buf, t->len);
+	if (err)
+		return err;
+	txn_apply(v, t->buf, t->len);
+	return CV_OK;
+}

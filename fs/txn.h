@@ -1,0 +1,54 @@
+/*
+ * The one door for changes: an operation gathers records, txn_commit makes all of them happen or
+ * none. txn_apply is what a replay of the log runs over the same bytes.
+ *
+ * A record is {type u8, item type u8, length u16, zero u32, object u64, offset u64} and `length`
+ * bytes: for PUT the value, for DEL nothing, for MAP (offset is the group of 16 file blocks) a mask
+ * u16 and one map entry per set bit, a hole being 36 zero bytes. No transaction touches more than
+ * TXN_LEAVES_MAX leaves: longer work goes in slices behind an ORPHAN item (reap.h).
+ */
+#ifndef CONCLAVE_FS_TXN_H
+#define CONCLAVE_FS_TXN_H
+
+#include "fs/item.h"
+#include "protocol/err.h"
+
+#define TXN_LEAVES_MAX 64
+
+struct volume;
+
+enum txn_class {
+	TXN_ADDS,  /* may need more space than it gives back: stays above the whole reserve */
+	TXN_FREES, /* unlink, truncate, rename: may use half of it */
+	TXN_REAPS  /* gives space back: may use nearly all of it */
+};
+
+struct txn {
+	uint8_t *buf; /* malloc'ed */
+	size_t len;
+	size_t cap;
+	size_t records;
+	enum cv_err err; /* sticky; txn_commit returns it */
+};
+
+void txn_init(struct txn *t);
+void txn_wipe(struct txn *t);
+
+void txn_put(struct txn *t, const struct item_key *key, const uint8_t *value, size_t len);
+void txn_del(struct txn *t, const struct item_key *key);
+/* entries[i] is for bit i of the mask; block 0 makes a hole. */
+void txn_map(struct txn *t, uint64_t object, uint64_t group, uint16_t mask,
+	const struct map_entry entries[MAP_BLOCKS]);
+void txn_put_inode(struct txn *t, uint64_t object, const struct inode *inode);
+
+/*
+ * CV_ERR_FULL, CV_ERR_READ_ONLY, CV_ERR_MEMORY, CV_ERR_IO, CV_ERR_TAMPERED: nothing has changed.
+ * Data blocks that MAP records name were taken and written before.
+ */
+CV_MUST_CHECK enum cv_err txn_commit(struct volume *v, struct txn *t, enum txn_class class);
+
+/* Loads and takes all that txn_apply will need. */
+CV_MUST_CHECK enum cv_err txn_prepare(struct volume *v, const uint8_t *records, size_t len);
+void txn_apply(struct volume *v, const uint8_t *records, size_t len);
+
+#endif
