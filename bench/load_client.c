@@ -44,7 +44,8 @@ static enum load_fault tls_connect(SSL **out, const struct load_target *target)
 	SSL *ssl = NULL;
 
 	if (fd < 0 ||
-		connect(fd, (const struct sockaddr *)&target->address, sizeof(target->address)) != 0) {
+		connect(fd, (const struct sockaddr *)&target->address,
+			sizeof(target->address)) != 0) {
 		if (fd >= 0)
 			close(fd);
 		return LOAD_CONNECT;

@@ -30,8 +30,8 @@
 
 static const char policy_text[] =
 	"{\"v\":1,\"policy_version\":1,\"boot\":{\"max_keys\":3,\"max_step\":1000},"
-	"\"measurements\":{\"kernel\":[\"000000000000000000000000000000000000000000000000000000000000"
-	"0000\"]},\"place\":\"not_required\",\"iat\":\"not_required\",\"lease_seconds\":0,"
+	"\"measurements\":{\"kernel\":[\"0000000000000000000000000000000000000000000000000000000000"
+	"000000\"]},\"place\":\"not_required\",\"iat\":\"not_required\",\"lease_seconds\":0,"
 	"\"reveal_reason\":false}";
 
 struct bench {
@@ -373,7 +373,8 @@ int main(int argc, char **argv)
 	static size_t batches[] = {1, 16, 128};
 	struct tls_pair tls;
 	const struct measure_side sides[] = {
-		{"TLS 1.3 handshake, P-256 certificate: gateway's side", NULL, &tls, tls_pair_server},
+		{"TLS 1.3 handshake, P-256 certificate: gateway's side", NULL, &tls,
+			tls_pair_server},
 		{"TLS 1.3 handshake: device's side", NULL, &tls, tls_pair_client},
 		{"nonce: make", step_nonce_make, NULL, NULL},
 		{"nonce: check", step_nonce_check, NULL, NULL},

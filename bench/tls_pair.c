@@ -43,7 +43,8 @@ void tls_pair_open(struct tls_pair *tp)
 	cert = make_certificate(key);
 	tp->server = make_context(TLS_server_method());
 	tp->client = make_context(TLS_client_method());
-	MUST(!SSL_CTX_use_certificate(tp->server, cert) || !SSL_CTX_use_PrivateKey(tp->server, key));
+	MUST(!SSL_CTX_use_certificate(tp->server, cert));
+	MUST(!SSL_CTX_use_PrivateKey(tp->server, key));
 	MUST(!X509_STORE_add_cert(SSL_CTX_get_cert_store(tp->client), cert));
 	SSL_CTX_set_verify(tp->client, SSL_VERIFY_PEER, NULL);
 	X509_free(cert);

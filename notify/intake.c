@@ -143,5 +143,6 @@ void intake_answer_metrics(struct intake *in, const char *text)
 	size_t len = strlen(text);
 
 	in->metrics_asked = false;
-	answer(in->fd, CHANNEL_METRICS, text, len < CHANNEL_METRICS_MAX ? len : CHANNEL_METRICS_MAX);
+	answer(in->fd, CHANNEL_METRICS, text,
+		len < CHANNEL_METRICS_MAX ? len : CHANNEL_METRICS_MAX);
 }
