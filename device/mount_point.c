@@ -105,18 +105,41 @@ static enum cv_err attach_as_user(int *fd, const char *path, const struct mount_
 	return err;
 }
 
-enum cv_err mount_point_attach(int *fd, const char *path, const struct mount_options *options)
+static enum cv_err check_directory(struct stat *st, const char *path)
 {
-	struct stat st;
-
-	if (stat(path, &st) != 0) {
+	if (stat(path, st) != 0) {
 		log_error("mount point %s: %s", path, strerror(errno));
 		return errno == ENOTCONN ? CV_ERR_BUSY : file_error(errno);
 	}
-	if (!S_ISDIR(st.st_mode)) {
-		log_error("mount point %s: not a directory", path);
-		return CV_ERR_CONFIG;
+	if (S_ISDIR(st->st_mode))
+		return CV_OK;
+	log_error("mount point %s: not a directory", path);
+	return CV_ERR_CONFIG;
+}
+
+enum cv_err mount_point_check(const char *path)
+{
+	struct stat st;
+	enum cv_err err = check_directory(&st, path);
+
+	if (err != CV_OK)
+		return err;
+	int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+	if (fd < 0) {
+		log_error("/dev/fuse: %s: without FUSE nothing can be mounted", strerror(errno));
+		return CV_ERR_FUSE;
 	}
+	close(fd);
+	return CV_OK;
+}
+
+enum cv_err mount_point_attach(int *fd, const char *path, const struct mount_options *options)
+{
+	struct stat st;
+	enum cv_err err = check_directory(&st, path);
+
+	if (err != CV_OK)
+		return err;
 	return geteuid() == 0 ? attach_as_root(fd, path, options, st.st_mode) :
 				attach_as_user(fd, path, options);
 }

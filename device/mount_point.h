@@ -14,6 +14,8 @@ struct mount_options {
 	bool allow_other; /* root's mounts are for everybody, under the volume's modes */
 };
 
+/* What can be known before: the directory is there, and FUSE. Prints. */
+CV_MUST_CHECK enum cv_err mount_point_check(const char *path);
 /* *fd is the mounted /dev/fuse. CV_ERR_FUSE, CV_ERR_NOT_FOUND (no such directory); prints. */
 CV_MUST_CHECK enum cv_err mount_point_attach(
 	int *fd, const char *path, const struct mount_options *options);

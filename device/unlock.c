@@ -255,6 +255,14 @@ enum cv_err unlock_secret(const struct unlock *u, uint8_t secret[CV_SECRET_BYTES
 	return handshake_secret(&u->handshake, secret);
 }
 
+void unlock_forget_secret(struct unlock *u)
+{
+	crypto_wipe(u->handshake.secret, sizeof(u->handshake.secret));
+	u->handshake.has_secret = 0;
+	for (size_t i = 0; i < CV_MEMBERS_MAX; i++)
+		crypto_wipe(u->handshake.members[i].share, CV_SECRET_BYTES);
+}
+
 void unlock_drain(struct unlock *u)
 {
 	uint64_t end = clock_monotonic_ms() + CV_GATEWAY_TIMEOUT_MS + UNLOCK_GRACE_MS;
@@ -263,4 +271,7 @@ void unlock_drain(struct unlock *u)
 		(void)transport_wait(u->transport, end, -1);
 		deliver(u);
 	}
+	/* a share that came late is not needed, and nothing is sealed to the boot key any more */
+	unlock_forget_secret(u);
+	crypto_wipe(&u->boot, sizeof(u->boot));
 }

@@ -58,7 +58,9 @@ CV_MUST_CHECK enum cv_err unlock_open(struct unlock **out, const struct unlock_r
 CV_MUST_CHECK enum cv_err unlock_run(struct unlock *u);
 CV_MUST_CHECK enum cv_err unlock_secret(
 	const struct unlock *u, uint8_t secret[CV_SECRET_BYTES]);
-/* Lets answers under way arrive (they add sessions) until their deadlines. */
+/* Wipes the secret and the shares; the identity stays, for events. */
+void unlock_forget_secret(struct unlock *u);
+/* Lets answers under way arrive (they add sessions) until their deadlines; then wipes the rest. */
 void unlock_drain(struct unlock *u);
 void unlock_close(struct unlock *u);
 

@@ -1,0 +1,219 @@
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "device/identity.h"
+#include "device/options.h"
+#include "device/verb.h"
+#include "host/bundle.h"
+#include "host/exit_code.h"
+#include "host/file.h"
+#include "host/log.h"
+#include "host/secret.h"
+#include "protocol/crypto.h"
+
+#define USAGE "install BUNDLE --passphrase-fd N [--state DIR] [--force]"
+#define PHRASE_MAX 128
+
+/* What a bundle may bring, name for name (docs/protocol.md section 11). */
+struct bundle_rule {
+	const char *name;
+	mode_t mode;
+	bool required;
+};
+
+static const struct bundle_rule rules[] = {
+	{ "device.json", 0644, true },	{ "gateways.json", 0644, true },
+	{ "share-set.jws", 0644, true }, { "roots/fleet.pub", 0644, true },
+	{ "roots/tls.pem", 0644, true }, { "mac.root", 0600, true },
+	{ "attest.key", 0600, true },	{ "settings.sealed", 0644, false },
+};
+
+#define RULES (sizeof(rules) / sizeof(rules[0]))
+
+static const struct bundle_rule *rule_of(const char *name)
+{
+	for (size_t i = 0; i < RULES; i++)
+		if (strcmp(rules[i].name, name) == 0)
+			return &rules[i];
+	return NULL;
+}
+
+static enum cv_err read_passphrase(char *phrase, int fd)
+{
+	struct termios old, quiet;
+	bool terminal = tcgetattr(fd, &old) == 0;
+	size_t len = 0;
+	enum cv_err err = CV_OK;
+
+	if (terminal) { /* typed: one line, not shown */
+		quiet = old;
+		quiet.c_lflag &= ~(tcflag_t)ECHO;
+		tcsetattr(fd, TCSAFLUSH, &quiet);
+		fprintf(stderr, "Passphrase of the bundle: ");
+		ssize_t n = read(fd, phrase, PHRASE_MAX - 1);
+		tcsetattr(fd, TCSAFLUSH, &old);
+		fputc('\n', stderr);
+		len = n > 0 ? (size_t)n : 0;
+	} else {
+		err = file_read_descriptor(fd, (uint8_t *)phrase, PHRASE_MAX - 1, &len);
+	}
+	phrase[len] = '\0';
+	return err;
+}
+
+static enum cv_err check_names(const struct bundle *b, const char *path)
+{
+	for (size_t i = 0; i < b->count; i++)
+		if (rule_of(b->files[i].name) == NULL) {
+			log_error("%s: holds a file that does not belong in it: %s", path,
+				b->files[i].name);
+			return CV_ERR_FORMAT;
+		}
+	for (size_t i = 0; i < RULES; i++)
+		if (rules[i].required && bundle_find(b, rules[i].name) == NULL) {
+			log_error("%s: lacks %s", path, rules[i].name);
+			return CV_ERR_FORMAT;
+		}
+	return CV_OK;
+}
+
+static enum cv_err open_bundle(struct bundle *b, const char *path, int passphrase_fd)
+{
+	char *phrase = secret_alloc(PHRASE_MAX);
+	uint8_t *data = NULL;
+	size_t len = 0;
+	enum cv_err err = CV_ERR_MEMORY;
+
+	if (phrase == NULL) {
+		log_error("memory: %s", secret_last_error());
+		return err;
+	}
+	err = file_read(&data, &len, path, BUNDLE_MAX);
+	if (err != CV_OK) {
+		log_error("%s: %s", path, cv_err_text(err));
+		goto out;
+	}
+	err = read_passphrase(phrase, passphrase_fd);
+	if (err != CV_OK) {
+		log_error("passphrase: %s", cv_err_text(err));
+		goto out;
+	}
+	err = bundle_open(b, data, len, phrase);
+	if (err == CV_ERR_SEAL)
+		log_error("%s: wrong passphrase, or the file was changed", path);
+	else if (err == CV_ERR_ARGUMENT)
+		log_error("passphrase: not of the form XXXXX-XXXXX-XXXXX-XXXXX-XXXXXX");
+	else if (err == CV_ERR_FORMAT)
+		log_error("%s: not a device bundle", path);
+	else if (err != CV_OK)
+		log_error("%s: %s", path, cv_err_text(err));
+	if (err == CV_OK)
+		err = check_names(b, path);
+out:
+	free(data);
+	secret_free(phrase);
+	return err;
+}
+
+/*
+ * The secrets go last and the check comes after all: a state directory without mac.root is not
+ * installed, so a crash in between leaves nothing that looks complete.
+ */
+static enum cv_err write_files(const struct bundle *b, const char *dir, bool secrets)
+{
+	char path[FILE_PATH_BUF];
+	enum cv_err err = CV_OK;
+
+	for (size_t i = 0; i < b->count && err == CV_OK; i++) {
+		const struct bundle_file *f = &b->files[i];
+		mode_t mode = rule_of(f->name)->mode;
+
+		if ((mode == 0600) != secrets)
+			continue;
+		err = file_path_join(path, sizeof(path), dir, f->name);
+		if (err == CV_OK)
+			err = file_write_atomic(path, f->data, f->len, mode);
+		if (err != CV_OK)
+			log_error("%s: %s", path, cv_err_text(err));
+	}
+	return err;
+}
+
+static enum cv_err make_directories(const char *dir)
+{
+	char roots[FILE_PATH_BUF];
+	enum cv_err err = file_make_dir(dir, 0700);
+
+	if (err == CV_OK)
+		err = file_check_private_dir(dir);
+	if (err == CV_OK)
+		err = file_path_join(roots, sizeof(roots), dir, "roots");
+	if (err == CV_OK)
+		err = file_make_dir(roots, 0700);
+	if (err != CV_OK)
+		log_error("state directory %s: %s", dir, cv_err_text(err));
+	return err;
+}
+
+static enum cv_err install(const struct bundle *b, const char *dir, bool force)
+{
+	struct identity *id = NULL;
+	char path[FILE_PATH_BUF];
+	enum cv_err err = file_path_join(path, sizeof(path), dir, "mac.root");
+
+	if (err == CV_OK && file_exists(path) && !force) {
+		log_error("%s: holds a device already: --force replaces it for good", dir);
+		return CV_ERR_EXISTS;
+	}
+	if (err == CV_OK)
+		err = make_directories(dir);
+	if (err == CV_OK)
+		err = write_files(b, dir, false);
+	if (err == CV_OK)
+		err = write_files(b, dir, true);
+	if (err != CV_OK)
+		return err;
+	id = secret_alloc(sizeof(*id));
+	if (id == NULL) {
+		log_error("memory: %s", secret_last_error());
+		return CV_ERR_MEMORY;
+	}
+	err = identity_load(id, dir);
+	if (err == CV_OK)
+		printf("installed device %s of fleet %s in %s: %u of %u gateways unlock it\n",
+			id->device, id->fleet, dir, id->share_set.threshold, id->share_set.count);
+	secret_free(id);
+	return err;
+}
+
+int verb_install(int argc, char **argv)
+{
+	struct options o;
+	struct bundle b = { .count = 0 };
+	bool help;
+	enum cv_err err = options_parse(
+		&o, argc, argv, OPTION_PASSPHRASE_FD | OPTION_FORCE, USAGE, &help);
+
+	if (help)
+		return EXIT_CODE_OK;
+	if (err == CV_OK && (o.word_count != 1 || o.passphrase_fd < 0)) {
+		log_error("install: usage: conclave-device %s", USAGE);
+		err = CV_ERR_ARGUMENT;
+	}
+	if (err != CV_OK)
+		return EXIT_CODE_USAGE;
+	err = crypto_init();
+	if (err == CV_OK)
+		err = open_bundle(&b, o.words[0], o.passphrase_fd);
+	if (err == CV_OK)
+		err = install(&b, o.state_dir, o.force);
+	bundle_wipe(&b);
+	if (err == CV_ERR_ARGUMENT || err == CV_ERR_FORMAT || err == CV_ERR_SEAL)
+		return EXIT_CODE_CONFIG;
+	return exit_code_of(err);
+}

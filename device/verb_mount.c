@@ -1,0 +1,151 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "device/options.h"
+#include "device/settings.h"
+#include "device/verb.h"
+#include "device/watcher.h"
+#include "host/exit_code.h"
+#include "host/file.h"
+#include "host/log.h"
+#include "host/process.h"
+#include "host/ready.h"
+
+#define USAGE "mount [-f] [--timeout T] [--read-only] [CONTAINER MOUNT-POINT]"
+#define LOG_NAME "watcher.log"
+
+/* How the waiting parent learns that the watcher behind it is up: the line, then end of file. */
+struct background {
+	int result_fd;
+	const char *run_dir;
+};
+
+static void ready_in_foreground(void *context, const char *line)
+{
+	(void)context;
+	if (ready_line("%s", line) != CV_OK)
+		log_warning("standard output is gone");
+}
+
+/* From here on nobody reads our terminal: the log goes to the run directory. */
+static void leave_terminal(const char *run_dir)
+{
+	char path[FILE_PATH_BUF];
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC), log = -1;
+
+	if (file_path_join(path, sizeof(path), run_dir, LOG_NAME) == CV_OK)
+		log = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_NOFOLLOW | O_CLOEXEC,
+			0600);
+	if (null >= 0) {
+		dup2(null, STDIN_FILENO);
+		dup2(null, STDOUT_FILENO);
+		dup2(log >= 0 ? log : null, STDERR_FILENO);
+		close(null);
+	}
+	if (log >= 0)
+		close(log);
+}
+
+static void ready_in_background(void *context, const char *line)
+{
+	const struct background *b = context;
+
+	if (file_write_descriptor(b->result_fd, line, strlen(line)) != CV_OK)
+		log_warning("the command that started this mount is gone");
+	close(b->result_fd);
+	leave_terminal(b->run_dir);
+}
+
+static int run_in_background(struct watcher_request *request)
+{
+	struct background b = { .run_dir = request->options->run_dir };
+	char line[FILE_PATH_BUF + 256];
+	size_t len = 0;
+	int pipes[2], status = 0;
+	struct process watcher;
+
+	if (pipe2(pipes, O_CLOEXEC) != 0) {
+		log_error("pipe: %s", strerror(errno));
+		return EXIT_CODE_INTERNAL;
+	}
+	pid_t pid = fork(); /* before any secret is in memory: locks do not survive a fork */
+	if (pid < 0) {
+		log_error("fork: %s", strerror(errno));
+		return EXIT_CODE_INTERNAL;
+	}
+	if (pid == 0) {
+		close(pipes[0]);
+		setsid();
+		b.result_fd = pipes[1];
+		request->ready = ready_in_background;
+		request->context = &b;
+		_exit(watcher_run(request));
+	}
+	close(pipes[1]);
+	process_adopt(&watcher, pid);
+	enum cv_err err = file_read_descriptor(pipes[0], (uint8_t *)line, sizeof(line) - 1, &len);
+	close(pipes[0]);
+	if (err == CV_OK && len > 0) {
+		line[len] = '\0';
+		return ready_line("%s", line) == CV_OK ? EXIT_CODE_OK : EXIT_CODE_INTERNAL;
+	}
+	if (process_wait(&watcher, -1, &status) == CV_OK && WIFEXITED(status))
+		return WEXITSTATUS(status);
+	log_error("the watcher died");
+	return EXIT_CODE_INTERNAL;
+}
+
+/* The watcher outlives this command's working directory. */
+static enum cv_err absolute(char out[FILE_PATH_BUF], const char *path, const char *what)
+{
+	if (realpath(path, out) != NULL)
+		return CV_OK;
+	log_error("%s %s: %s", what, path, strerror(errno));
+	return file_error(errno);
+}
+
+static enum cv_err choose_paths(struct settings *s, const struct options *o)
+{
+	if (o->word_count == 2) {
+		enum cv_err err = absolute(s->container, o->words[0], "container");
+
+		return err == CV_OK ? absolute(s->mount_point, o->words[1], "mount point") : err;
+	}
+	if (o->word_count != 0) {
+		log_error("mount: usage: conclave-device %s", USAGE);
+		return CV_ERR_ARGUMENT;
+	}
+	if (s->mount_point[0] == '\0') {
+		log_error("mount: no mount point: name one, or set mount_point in %s",
+			o->config_file);
+		return CV_ERR_CONFIG;
+	}
+	return CV_OK;
+}
+
+int verb_mount(int argc, char **argv)
+{
+	struct options o;
+	struct settings s;
+	bool help;
+	enum cv_err err = options_parse(&o, argc, argv,
+		OPTION_FOREGROUND | OPTION_TIMEOUT | OPTION_READ_ONLY, USAGE, &help);
+
+	if (help)
+		return EXIT_CODE_OK;
+	if (err == CV_OK)
+		err = settings_load(&s, &o);
+	if (err == CV_OK)
+		err = choose_paths(&s, &o);
+	if (err != CV_OK)
+		return exit_code_of(err);
+	struct watcher_request request = { .options = &o, .settings = &s,
+		.container = s.container, .mount_point = s.mount_point,
+		.read_only = o.read_only || s.read_only, .ready = ready_in_foreground };
+	return o.foreground ? watcher_run(&request) : run_in_background(&request);
+}

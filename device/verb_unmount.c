@@ -1,0 +1,111 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "device/boot_key.h"
+#include "device/control.h"
+#include "device/mount_point.h"
+#include "device/mount_record.h"
+#include "device/options.h"
+#include "device/verb.h"
+#include "host/exit_code.h"
+#include "host/log.h"
+#include "protocol/crypto.h"
+
+#define USAGE "unmount [--lazy] [--forget]"
+
+/* The volume process holds the container's lock until its last checkpoint is on disk. */
+static enum cv_err wait_for_lock(const char *container)
+{
+	int fd = open(container, O_RDONLY | O_CLOEXEC);
+	enum cv_err err = CV_OK;
+
+	if (fd < 0)
+		return file_error(errno);
+	while (flock(fd, LOCK_EX) != 0)
+		if (errno != EINTR) {
+			err = file_error(errno);
+			break;
+		}
+	close(fd);
+	return err;
+}
+
+/* The watcher died, the mount may live on. */
+static int unmount_orphan(const struct options *o)
+{
+	struct mount_record r;
+	enum cv_err err = mount_record_read(&r, o->run_dir);
+
+	if (err == CV_ERR_NOT_FOUND) {
+		log_error("unmount: nothing is mounted (run directory %s)", o->run_dir);
+		return EXIT_CODE_CONFIG;
+	}
+	if (err == CV_OK)
+		err = mount_point_detach(r.mount_point, o->lazy);
+	if (err == CV_ERR_IO || err == CV_ERR_INTERNAL) /* EINVAL: not mounted any more */
+		err = CV_OK;
+	if (err == CV_OK && !o->lazy)
+		err = wait_for_lock(r.container);
+	if (err != CV_OK) {
+		log_error("unmount %s: %s", r.mount_point,
+			err == CV_ERR_BUSY ? "in use: somebody works in it" : cv_err_text(err));
+		return exit_code_of(err);
+	}
+	mount_record_remove(o->run_dir);
+	printf("unmounted: the watcher was gone\n");
+	return EXIT_CODE_OK;
+}
+
+static int unmount(const struct options *o)
+{
+	char text[CONTROL_TEXT_MAX];
+	int code = EXIT_CODE_INTERNAL;
+	enum cv_err err =
+		control_ask(&code, text, o->run_dir, o->lazy ? "unmount lazy" : "unmount");
+
+	if (err == CV_ERR_NOT_FOUND)
+		return unmount_orphan(o);
+	if (err != CV_OK) {
+		log_error("watcher: %s", cv_err_text(err));
+		return exit_code_of(err);
+	}
+	if (code == EXIT_CODE_OK)
+		printf("%s\n", text);
+	else
+		log_error("unmount: %s", text);
+	return code;
+}
+
+static int forget(const struct options *o)
+{
+	enum cv_err err = crypto_init();
+
+	if (err == CV_OK)
+		err = boot_key_forget(o->run_dir, o->state_dir);
+	if (err != CV_OK)
+		log_error("boot key: %s", cv_err_text(err));
+	return exit_code_of(err);
+}
+
+int verb_unmount(int argc, char **argv)
+{
+	struct options o;
+	bool help;
+	enum cv_err err =
+		options_parse(&o, argc, argv, OPTION_LAZY | OPTION_FORGET, USAGE, &help);
+
+	if (help)
+		return EXIT_CODE_OK;
+	if (err == CV_OK && o.word_count != 0) {
+		log_error("unmount: usage: conclave-device %s", USAGE);
+		err = CV_ERR_ARGUMENT;
+	}
+	if (err != CV_OK)
+		return EXIT_CODE_USAGE;
+	int code = unmount(&o);
+	return code == EXIT_CODE_OK && o.forget ? forget(&o) : code;
+}

@@ -1,0 +1,231 @@
+#include "device/watcher.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "device/control.h"
+#include "device/last.h"
+#include "device/mount_point.h"
+#include "device/mount_record.h"
+#include "device/report.h"
+#include "device/volume_process.h"
+#include "device/watcher_state.h"
+#include "host/clock.h"
+#include "host/exit_code.h"
+#include "host/log.h"
+#include "host/ready.h"
+#include "host/secret.h"
+#include "protocol/crypto.h"
+
+static const int watched_signals[] = { SIGTERM, SIGINT, SIGHUP, 0 };
+
+/* Takes everything that can fail without asking a gateway. */
+static enum cv_err prepare(struct watcher *w)
+{
+	const struct watcher_request *r = w->request;
+	char path[FILE_PATH_BUF];
+	enum cv_err err = control_run_dir(r->options->run_dir);
+
+	if (err == CV_OK)
+		err = file_path_join(path, sizeof(path), r->options->run_dir, "lock");
+	if (err != CV_OK)
+		return err;
+	err = file_lock(&w->lock_fd, path);
+	if (err != CV_OK) {
+		log_error("%s: %s", path,
+			err == CV_ERR_BUSY ? "another mount holds this run directory" :
+					     cv_err_text(err));
+		return err;
+	}
+	err = volume_process_find(w->program, sizeof(w->program));
+	if (err != CV_OK) {
+		log_error("conclave-volumed: %s (see CONCLAVE_VOLUMED)", cv_err_text(err));
+		return CV_ERR_CONFIG;
+	}
+	err = mount_point_check(r->mount_point);
+	if (err != CV_OK)
+		return err;
+	err = volume_container_open(&w->container_fd, r->container, r->read_only);
+	if (err != CV_OK) {
+		log_error("container %s: %s", r->container,
+			err == CV_ERR_BUSY ? "in use by another mount" : cv_err_text(err));
+		return err;
+	}
+	return process_signal_fd(&w->signal_fd, watched_signals);
+}
+
+static enum cv_err unlock(struct watcher *w)
+{
+	const struct watcher_request *r = w->request;
+	struct unlock_request request = { .settings = r->settings,
+		.state_dir = r->options->state_dir,
+		.run_dir = r->options->run_dir,
+		.volumed_path = w->program,
+		.purpose = EVIDENCE_UNLOCK,
+		.timeout_ms = r->options->timeout_ms,
+		.stop_fd = w->signal_fd };
+	enum cv_err err = unlock_open(&w->unlock, &request);
+
+	return err == CV_OK ? unlock_run(w->unlock) : err;
+}
+
+/* The first message decides. */
+static enum cv_err await_ready(struct watcher *w, struct volume_ctl_message *m)
+{
+	char status[PROCESS_STATUS_BUF];
+	enum cv_err err = volume_process_receive(&w->volume, m);
+
+	if (err == CV_OK && m->type == VOLUME_CTL_READY)
+		return CV_OK;
+	if (err == CV_OK && m->type == VOLUME_CTL_FAILED) {
+		log_error("volume %s: %s", w->request->container,
+			m->text[0] != '\0' ? m->text : cv_err_text((enum cv_err)m->error));
+		return m->error > 0 && m->error < CV_ERR_COUNT_ ? (enum cv_err)m->error :
+								  CV_ERR_INTERNAL;
+	}
+	volume_process_reap(&w->volume);
+	log_error("volume process %s", process_status_text(status, w->volume.status));
+	return CV_ERR_INTERNAL;
+}
+
+static enum cv_err start_volume(struct watcher *w, struct volume_ctl_message *m)
+{
+	const struct watcher_request *r = w->request;
+	struct mount_options options = {
+		.read_only = r->read_only, .allow_other = r->settings->allow_other
+	};
+	struct volume_start start = { .program = w->program, .mount_point = r->mount_point,
+		.container_fd = w->container_fd, .read_only = r->read_only,
+		.cache_mib = r->settings->cache_mib };
+	uint8_t *secret = secret_alloc(CV_SECRET_BYTES);
+	enum cv_err err = CV_ERR_MEMORY;
+
+	if (secret == NULL) {
+		log_error("memory: %s", secret_last_error());
+		return err;
+	}
+	err = unlock_secret(w->unlock, secret);
+	if (err == CV_OK)
+		err = mount_point_attach(&start.fuse_fd, r->mount_point, &options);
+	if (err != CV_OK)
+		goto out;
+	w->mounted = true;
+	err = volume_process_start(&w->volume, &start, secret);
+	close(start.fuse_fd); /* theirs now: when they end, the mount ends */
+	if (err == CV_OK)
+		err = await_ready(w, m);
+out:
+	secret_free(secret);
+	unlock_forget_secret(w->unlock);
+	return err;
+}
+
+/* The token that MOUNT_FAIL carries. */
+static const char *fail_reason(enum cv_err err)
+{
+	switch (exit_code_of(err)) {
+	case EXIT_CODE_TAMPERED:
+		return "tampered";
+	case EXIT_CODE_TOO_OLD:
+		return "too_old";
+	case EXIT_CODE_VERSION:
+		return "version";
+	case EXIT_CODE_NOT_VOLUME:
+		return "wrong_key";
+	case EXIT_CODE_NO_SPACE:
+		return "no_space";
+	case EXIT_CODE_FUSE:
+		return "fuse";
+	default:
+		return "error";
+	}
+}
+
+static void tell_gateways(struct watcher *w, enum cv_err outcome)
+{
+	struct report report = { .event = outcome == CV_OK ? DEVICE_EVENT_MOUNT_OK :
+							     DEVICE_EVENT_MOUNT_FAIL,
+		.reason = outcome == CV_OK ? NULL : fail_reason(outcome) };
+	size_t accepted = 0;
+	enum cv_err err = report_send(w->unlock, &report, &accepted);
+
+	if (err == CV_OK)
+		err = report_liars(w->unlock);
+	if (err != CV_OK)
+		log_warning("events: %s", cv_err_text(err));
+	log_debug("%s: %zu of %u gateways know", device_event_name(report.event), accepted,
+		w->unlock->identity.share_set.count);
+}
+
+static enum cv_err announce(struct watcher *w, const struct volume_ctl_message *m)
+{
+	const struct watcher_request *r = w->request;
+	struct mount_record record = { .container = "" };
+	char line[FILE_PATH_BUF + 128];
+	enum cv_err err = control_listen(&w->control_fd, r->options->run_dir);
+
+	snprintf(record.container, sizeof(record.container), "%s", r->container);
+	snprintf(record.mount_point, sizeof(record.mount_point), "%s", r->mount_point);
+	if (err == CV_OK)
+		err = mount_record_write(r->options->run_dir, &record);
+	if (err != CV_OK) {
+		log_error("run directory %s: %s", r->options->run_dir, cv_err_text(err));
+		return err;
+	}
+	w->generation = m->generation;
+	w->since_ms = clock_monotonic_ms();
+	snprintf(line, sizeof(line), "ready device=%s mount=%s epoch=%u generation=%llu unlock_ms=%llu",
+		w->unlock->identity.device, r->mount_point, m->epoch,
+		(unsigned long long)m->generation,
+		(unsigned long long)(w->unlock->times.done_us / 1000));
+	r->ready(r->context, line);
+	if (ready_notify("READY=1") != CV_OK)
+		log_warning("systemd: cannot say that the mount is ready");
+	return CV_OK;
+}
+
+static enum cv_err bring_up(struct watcher *w)
+{
+	struct volume_ctl_message m = { .type = 0 };
+	struct last_mount last = { .mount_point = w->request->mount_point };
+	enum cv_err err = unlock(w);
+
+	if (w->unlock == NULL)
+		return err;
+	if (err != CV_OK) {
+		last_write(w->unlock, err, &last);
+		if (!w->unlock->stopped && report_liars(w->unlock) != CV_OK)
+			log_warning("events: not sent");
+		return err;
+	}
+	uint64_t start = clock_monotonic_us();
+	err = start_volume(w, &m);
+	last.volume_us = clock_monotonic_us() - start;
+	last.generation = m.generation;
+	if (err == CV_OK)
+		err = announce(w, &m);
+	last_write(w->unlock, err, &last);
+	tell_gateways(w, err);
+	return err;
+}
+
+int watcher_run(const struct watcher_request *request)
+{
+	struct watcher w = { .request = request, .lock_fd = -1, .container_fd = -1,
+		.signal_fd = -1, .control_fd = -1, .client = -1,
+		.volume = { .control = -1, .process = { .pidfd = -1 } } };
+	enum cv_err err = prepare(&w);
+
+	if (err == CV_OK)
+		err = bring_up(&w);
+	int code = err == CV_OK ? watcher_serve(&w) : exit_code_of(err);
+	if (err != CV_OK && w.mounted && mount_point_detach(request->mount_point, true) != CV_OK)
+		log_warning("%s: still mounted", request->mount_point);
+	volume_process_reap(&w.volume);
+	watcher_clean_up(&w);
+	return code;
+}

@@ -1,0 +1,194 @@
+#include "device/watcher_state.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cjson/cJSON.h>
+
+#include "device/control.h"
+#include "device/mount_point.h"
+#include "device/mount_record.h"
+#include "host/clock.h"
+#include "host/exit_code.h"
+#include "host/log.h"
+#include "host/ready.h"
+
+static void answer_status(struct watcher *w, int client)
+{
+	cJSON *doc = cJSON_CreateObject();
+	char *text;
+
+	cJSON_AddStringToObject(doc, "container", w->request->container);
+	cJSON_AddStringToObject(doc, "mount_point", w->request->mount_point);
+	cJSON_AddBoolToObject(doc, "read_only", w->request->read_only);
+	cJSON_AddNumberToObject(doc, "generation_at_mount", (double)w->generation);
+	cJSON_AddNumberToObject(
+		doc, "mounted_s", (double)((clock_monotonic_ms() - w->since_ms) / 1000));
+	cJSON_AddNumberToObject(doc, "watcher_pid", (double)getpid());
+	cJSON_AddNumberToObject(doc, "volume_pid", (double)w->volume.process.pid);
+	text = cJSON_PrintUnformatted(doc);
+	control_answer(client, EXIT_CODE_OK, text != NULL ? text : "{}");
+	cJSON_free(text);
+	cJSON_Delete(doc);
+}
+
+/*
+ * Unmounting is the kernel's work: it writes what is dirty to the volume process, then takes
+ * /dev/fuse away, and the volume process answers with a last checkpoint and CLOSED.
+ */
+static enum cv_err begin_unmount(struct watcher *w, bool lazy)
+{
+	enum cv_err err = mount_point_detach(w->request->mount_point, lazy);
+
+	if (err == CV_OK) {
+		w->mounted = false;
+		if (ready_notify("STOPPING=1") != CV_OK)
+			log_warning("systemd: cannot say that we stop");
+	}
+	return err;
+}
+
+static void answer_unmount(struct watcher *w, int client, bool lazy)
+{
+	enum cv_err err;
+
+	if (w->client >= 0) {
+		control_answer(client, EXIT_CODE_IN_USE, "already unmounting");
+		close(client);
+		return;
+	}
+	err = begin_unmount(w, lazy);
+	if (err == CV_OK && !lazy) {
+		w->client = client; /* answered when the volume is closed */
+		return;
+	}
+	if (err == CV_OK)
+		control_answer(client, EXIT_CODE_OK, "detached: closes with its last user");
+	else if (err == CV_ERR_BUSY)
+		control_answer(client, EXIT_CODE_IN_USE, "in use: somebody works in it");
+	else
+		control_answer(client, exit_code_of(err), cv_err_text(err));
+	close(client);
+}
+
+static void serve_client(struct watcher *w)
+{
+	char text[CONTROL_TEXT_MAX];
+	int client = -1;
+
+	if (control_accept(&client, text, w->control_fd) != CV_OK)
+		return;
+	if (strcmp(text, "unmount") == 0 || strcmp(text, "unmount lazy") == 0) {
+		answer_unmount(w, client, strcmp(text, "unmount lazy") == 0);
+		return;
+	}
+	if (strcmp(text, "status") == 0)
+		answer_status(w, client);
+	else
+		control_answer(client, EXIT_CODE_USAGE, "no such request");
+	close(client);
+}
+
+/* Somebody asked us to end: in use or not, nothing that was written may be lost. */
+static void take_signal(struct watcher *w)
+{
+	int number = process_signal_read(w->signal_fd);
+
+	if (number == 0 || number == SIGHUP || !w->mounted)
+		return;
+	if (begin_unmount(w, false) == CV_OK)
+		return;
+	log_warning("%s: in use: detached; ends after a last checkpoint",
+		w->request->mount_point);
+	if (begin_unmount(w, true) != CV_OK ||
+		volume_process_send(&w->volume, VOLUME_CTL_UNMOUNT, "lazy") != CV_OK)
+		log_error("%s: cannot unmount", w->request->mount_point);
+}
+
+/* False when the volume process has nothing more to say. */
+static bool take_message(struct watcher *w)
+{
+	struct volume_ctl_message m;
+	enum cv_err err = volume_process_receive(&w->volume, &m);
+
+	if (err != CV_OK)
+		return false;
+	if (m.type == VOLUME_CTL_CLOSED) {
+		w->closed = true;
+		w->generation = m.generation;
+	} else if (m.type == VOLUME_CTL_FAILED)
+		log_error("volume: %s", m.text);
+	return true;
+}
+
+static int farewell(struct watcher *w)
+{
+	char status[PROCESS_STATUS_BUF], text[256];
+	int code = EXIT_CODE_OK;
+
+	volume_process_reap(&w->volume);
+	if (w->closed)
+		snprintf(text, sizeof(text), "unmounted: generation %llu is on disk",
+			(unsigned long long)w->generation);
+	else {
+		code = EXIT_CODE_INTERNAL;
+		snprintf(text, sizeof(text), "volume process %s without a last checkpoint",
+			process_status_text(status, w->volume.status));
+		log_error("%s: %s", w->request->mount_point, text);
+	}
+	if (w->mounted && mount_point_detach(w->request->mount_point, true) == CV_OK)
+		w->mounted = false;
+	watcher_clean_up(w);
+	if (w->client >= 0) {
+		control_answer(w->client, code, text);
+		close(w->client);
+		w->client = -1;
+	}
+	return code;
+}
+
+int watcher_serve(struct watcher *w)
+{
+	struct pollfd fds[] = { { .fd = w->signal_fd, .events = POLLIN },
+		{ .fd = w->control_fd, .events = POLLIN },
+		{ .fd = w->volume.control, .events = POLLIN } };
+
+	for (;;) {
+		if (poll(fds, 3, -1) < 0 && errno != EINTR)
+			break;
+		if (fds[0].revents != 0)
+			take_signal(w);
+		if (fds[1].revents != 0)
+			serve_client(w);
+		if (fds[2].revents != 0 && !take_message(w))
+			break;
+	}
+	return farewell(w);
+}
+
+void watcher_clean_up(struct watcher *w)
+{
+	int *const fds[] = { &w->container_fd, &w->signal_fd, &w->control_fd };
+	char path[FILE_PATH_BUF];
+
+	if (w->control_fd >= 0) {
+		mount_record_remove(w->request->options->run_dir);
+		if (file_path_join(path, sizeof(path), w->request->options->run_dir,
+			    CONTROL_SOCKET) == CV_OK)
+			unlink(path);
+	}
+	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
+		if (*fds[i] >= 0)
+			close(*fds[i]);
+		*fds[i] = -1;
+	}
+	unlock_close(w->unlock);
+	w->unlock = NULL;
+	if (w->lock_fd >= 0)
+		close(w->lock_fd);
+	w->lock_fd = -1;
+}
