@@ -15,6 +15,8 @@
 #include "protocol/crypto.h"
 
 #define TICK_MS 1000
+#define OP_REFUSALS_BURST 60 /* audit records and alerts of refused commands, */
+#define OP_REFUSALS_PER_MINUTE 12
 #define FOLD_TICK_MS 10000
 #define BATCH_MIN_US 2000 /* a batch is collected at least this long, */
 #define BATCH_MAX_US 20000 /* at most this long, and else twice the last commit */
@@ -305,6 +307,10 @@ static enum cv_err start(struct keeper *k)
 	if (err != CV_OK)
 		return err;
 	k->store_writable = true;
+	k->op_limits.device_burst = OP_REFUSALS_BURST;
+	k->op_limits.device_per_minute = OP_REFUSALS_PER_MINUTE;
+	k->op_budget.request_milli = OP_REFUSALS_BURST * 1000;
+	k->op_budget.request_ms = clock_monotonic_ms();
 	k->started_ms = clock_monotonic_ms();
 	keeper_clock_read(k);
 	if (!k->clock.trusted)

@@ -61,7 +61,6 @@ void keeper_alert_tick(struct keeper *k)
 		{ EVENT_UNKNOWN_DEVICE, &k->unknown_device },
 		{ EVENT_BAD_MAC, &k->bad_mac },
 		{ EVENT_DISK_LOW, &k->disk_low },
-		{ EVENT_OPERATOR_REFUSED, &k->op_refused },
 	};
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {

@@ -75,7 +75,9 @@ struct keeper {
 
 	struct keeper_queue out; /* wait for the front to read */
 	struct keeper_counters counters;
-	struct keeper_counted unknown_device, bad_mac, disk_low, op_refused;
+	struct keeper_counted unknown_device, bad_mac, disk_low;
+	struct budget_entry op_budget; /* audit records and alerts of refused commands */
+	struct keeper_limits op_limits;
 	struct authorize_clock clock;
 	uint64_t now_ms;
 	uint64_t started_ms;

@@ -1,0 +1,232 @@
+/* Enrolment packages: a device's first share, and shares of its further volumes. */
+#include "gateway/opcmd.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "host/log.h"
+#include "protocol/crypto.h"
+
+static enum opcmd_result package_result(struct opcmd *op, enum cv_err err)
+{
+	if (err == CV_OK)
+		return OPCMD_OK;
+	snprintf(op->problem, sizeof(op->problem), "package: %s", cv_err_text(err));
+	if (err == CV_ERR_ROLE)
+		return OPCMD_ROLE;
+	if (err == CV_ERR_EXPIRED)
+		return OPCMD_EXPIRED;
+	if (err == CV_ERR_DENIED)
+		return OPCMD_REVOKED;
+	if (err == CV_ERR_SIGNATURE)
+		return OPCMD_SIGNATURE;
+	if (err == CV_ERR_MEMORY)
+		return OPCMD_STORE_FAILED;
+	return OPCMD_MALFORMED;
+}
+
+/* Opens the package into k->enrolment. */
+static enum opcmd_result open_package(
+	struct keeper *k, struct opcmd *op, uint8_t hash[CV_HASH_BYTES])
+{
+	static const char *const names[] = { "package", NULL };
+	const struct op_trust trust = { k->cfg->fleet, k->cfg->fleet_root, k->revoked, op->now_s };
+	struct crypto_part part;
+	struct opcert signer;
+	const char *text;
+	size_t len;
+	enum cv_err err;
+
+	if (json_only(op->tree, names) != CV_OK ||
+		json_get_text_ref(op->tree, "package", &text, &len) != CV_OK)
+		return OPCMD_MALFORMED;
+	err = enrolment_open(k->enrolment, text, len, &trust, k->cfg->gateway,
+		k->keys->enrolment_private, &signer);
+	part.data = text;
+	part.len = len;
+	if (err == CV_OK)
+		err = crypto_sha256(hash, &part, 1);
+	if (err != CV_OK)
+		return package_result(op, err);
+	memcpy(op->device, k->enrolment->device, sizeof(op->device));
+	if (k->enrolment->trust_class == TRUST_TPM) {
+		snprintf(op->problem, sizeof(op->problem),
+			"trust class tpm needs quotes, which this version does not verify");
+		return OPCMD_NOT_BUILT;
+	}
+	return OPCMD_OK;
+}
+
+static void put_share(struct record_volume *volume, const struct enrolment *e,
+	const uint8_t package_hash[CV_HASH_BYTES])
+{
+	struct record_share *s = &volume->current;
+
+	memcpy(volume->volume_id, e->volume_id, sizeof(volume->volume_id));
+	s->present = true;
+	s->epoch = e->epoch;
+	s->x = e->x;
+	s->threshold = e->threshold;
+	s->members = e->members;
+	memcpy(s->share, e->share, sizeof(s->share));
+	memcpy(s->share_set_hash, e->share_set_hash, sizeof(s->share_set_hash));
+	memcpy(s->package_hash, package_hash, sizeof(s->package_hash));
+}
+
+/* The same package was taken before. */
+static bool is_repeated(struct record *rec, const uint8_t hash[CV_HASH_BYTES])
+{
+	for (size_t i = 0; i < rec->volume_count; i++) {
+		const struct record_volume *v = &rec->volumes[i];
+
+		if ((v->current.present && crypto_equal(v->current.package_hash, hash, CV_HASH_BYTES)) ||
+			(v->pending.present &&
+				crypto_equal(v->pending.package_hash, hash, CV_HASH_BYTES)))
+			return true;
+	}
+	return false;
+}
+
+static enum opcmd_result answer(struct opcmd *op, const char *result)
+{
+	json_text(&op->w, "device", op->device);
+	json_text(&op->w, "result", result);
+	return OPCMD_OK;
+}
+
+static void alert_enrolled(struct keeper *k, const struct opcmd *op)
+{
+	struct event_alert alert;
+
+	if (event_init(&alert, EVENT_DEVICE_ENROLLED, k->cfg->gateway, op->device,
+		    k->clock.now_s) == CV_OK &&
+		event_add_token(&alert, EVENT_KEY_operator, op->cert.operator_id) == CV_OK &&
+		event_add_token(&alert, EVENT_KEY_trust_class,
+			trust_class_name(k->rec->trust_class)) == CV_OK &&
+		event_add_hex(&alert, EVENT_KEY_volume, k->enrolment->volume_id) == CV_OK)
+		keeper_alert_later(k, &alert);
+}
+
+static enum opcmd_result write_record(struct keeper *k, struct opcmd *op)
+{
+	enum opcmd_result result = opcmd_begin(k, op, false);
+
+	if (result == OPCMD_OK)
+		result = opcmd_put_device(
+			k, op, "trust_class", trust_class_name(k->rec->trust_class));
+	if (result != OPCMD_OK)
+		return result;
+	alert_enrolled(k, op);
+	return answer(op, "enrolled");
+}
+
+static enum opcmd_result check_policy(struct keeper *k, struct opcmd *op)
+{
+	const struct enrolment *e = k->enrolment;
+
+	if (policy_decode(k->policy, e->policy, e->policy_len, op->problem,
+		    sizeof(op->problem)) != CV_OK)
+		return OPCMD_MALFORMED;
+	if (policy_lint(k->policy, op->problem, sizeof(op->problem)) != CV_OK)
+		return OPCMD_POLICY_EMPTY;
+	return OPCMD_OK;
+}
+
+static void new_record(struct keeper *k, const uint8_t package_hash[CV_HASH_BYTES])
+{
+	const struct enrolment *e = k->enrolment;
+	struct record *rec = k->rec;
+
+	crypto_wipe(rec, sizeof(*rec));
+	memcpy(rec->device, e->device, sizeof(rec->device));
+	rec->state = DEVICE_ACTIVE;
+	rec->trust_class = e->trust_class;
+	memcpy(rec->mac_key, e->mac_key, sizeof(rec->mac_key));
+	memcpy(rec->attestation_key, e->attestation_key, sizeof(rec->attestation_key));
+	memcpy(rec->policy, e->policy, e->policy_len);
+	rec->policy_len = e->policy_len;
+	rec->policy_version = k->policy->version;
+	rec->enrolled_s = k->clock.now_s;
+	rec->volume_count = 1;
+	put_share(&rec->volumes[0], e, package_hash);
+}
+
+static enum opcmd_result find(struct keeper *k, struct opcmd *op, bool *known)
+{
+	if (store_device_get(k->store, op->device, k->rec, known) == CV_OK)
+		return OPCMD_OK;
+	log_error("store: %s", store_why(k->store));
+	return OPCMD_STORE_FAILED;
+}
+
+enum opcmd_result opcmd_enrol(struct keeper *k, struct opcmd *op)
+{
+	uint8_t hash[CV_HASH_BYTES];
+	bool known = false;
+	enum opcmd_result result = open_package(k, op, hash);
+
+	if (result == OPCMD_OK)
+		result = find(k, op, &known);
+	if (result != OPCMD_OK)
+		return result;
+	if (known) {
+		if (is_repeated(k->rec, hash))
+			return answer(op, "unchanged");
+		snprintf(op->problem, sizeof(op->problem),
+			"the device was enrolled with another package");
+		return OPCMD_EXISTS;
+	}
+	result = check_policy(k, op);
+	if (result != OPCMD_OK)
+		return result;
+	new_record(k, hash);
+	return write_record(k, op);
+}
+
+/* Why a package cannot add a volume to this record. */
+static enum opcmd_result check_share(struct keeper *k, struct opcmd *op)
+{
+	const struct enrolment *e = k->enrolment;
+	const struct record_volume *volume = record_volume_find(k->rec, e->volume_id);
+	const char *why = NULL;
+
+	if (volume != NULL && record_share_find(volume, e->epoch) == NULL) {
+		snprintf(op->problem, sizeof(op->problem),
+			"a further epoch of a volume is not built in this version");
+		return OPCMD_NOT_BUILT;
+	}
+	if (volume != NULL)
+		why = "this volume and epoch came with another package";
+	else if (!crypto_equal(e->mac_key, k->rec->mac_key, CV_MAC_KEY_BYTES) ||
+		!crypto_equal(e->attestation_key, k->rec->attestation_key,
+			CV_ES256_PUBLIC_BYTES) ||
+		e->trust_class != k->rec->trust_class)
+		why = "the package has other keys than the device";
+	else if (k->rec->volume_count == RECORD_VOLUMES_MAX)
+		why = "the device has as many volumes as a record holds";
+	if (why == NULL)
+		return OPCMD_OK;
+	snprintf(op->problem, sizeof(op->problem), "%s", why);
+	return OPCMD_CONFLICT;
+}
+
+enum opcmd_result opcmd_share(struct keeper *k, struct opcmd *op)
+{
+	uint8_t hash[CV_HASH_BYTES];
+	bool known = false;
+	enum opcmd_result result = open_package(k, op, hash);
+
+	if (result == OPCMD_OK)
+		result = find(k, op, &known);
+	if (result == OPCMD_OK && !known)
+		result = OPCMD_NOT_FOUND;
+	if (result != OPCMD_OK)
+		return result;
+	if (is_repeated(k->rec, hash))
+		return answer(op, "unchanged");
+	result = check_share(k, op);
+	if (result != OPCMD_OK)
+		return result;
+	put_share(&k->rec->volumes[k->rec->volume_count++], k->enrolment, hash);
+	return write_record(k, op);
+}
