@@ -1,0 +1,119 @@
+"""Cold process to key: beside Clevis and Tang, and with dead gateways."""
+
+import os
+import socket
+import tempfile
+
+import fleet
+import report
+import tang
+
+ROUNDS = 25
+DEAD_ROUNDS = 9
+
+
+def unlock():
+    report.progress(f"unlock 2 of 3, Clevis with Tang beside it, {ROUNDS} rounds in turn")
+    problem = tang.problem()
+    ours, theirs = [], []
+    with fleet.Fleet(3) as f, tempfile.TemporaryDirectory(dir="/var/tmp") as directory:
+        device = fleet.Device(f.start(), "cam-1", f.gateways, 2)
+        clevis = None if problem else tang.ClevisUnlock(directory, 3, 2)
+        try:
+            for side in [device, clevis] if clevis else [device]:
+                side.once()
+            for _ in range(ROUNDS):
+                ours.append(device.once() * 1000)
+                if clevis:
+                    theirs.append(clevis.once() * 1000)
+        finally:
+            if clevis:
+                clevis.stop()
+    mine = report.spread(ours)
+    rows = [["conclave-device key, 2 of 3 gateways"] + [f"{v:.1f}" for v in mine] + ["1.0"]]
+    if theirs:
+        peer = report.spread(theirs)
+        rows.append(["clevis decrypt, sss t=2 of 3 Tang servers"] + [f"{v:.1f}" for v in peer]
+                    + [f"{peer[0] / mine[0]:.1f}"])
+    lines = report.table("Unlock on loopback, cold process to key, ms",
+                         ["", "median", "smallest", "largest", "times ours"], rows)
+    if theirs:
+        lines += ["conclave: TLS 1.3, evidence signed and verified, audit durable at each gateway, HPKE.",
+                  "Clevis: plain HTTP to tangd behind socat (a process for each connection).", ""]
+    return lines + (problem or [])
+
+
+class BlackHole:
+    """A listening socket whose backlog is full: the kernel drops further SYNs without a word."""
+
+    def __init__(self):
+        self.listener = socket.socket()
+        self.listener.bind(("127.0.0.1", 0))
+        self.listener.listen(0)
+        self.port = self.listener.getsockname()[1]
+        self.fillers = []
+        for _ in range(8):
+            s = socket.socket()
+            s.setblocking(False)
+            s.connect_ex(("127.0.0.1", self.port))
+            self.fillers.append(s)
+        probe = socket.socket()
+        probe.settimeout(0.3)
+        try:
+            probe.connect(("127.0.0.1", self.port))
+        except TimeoutError:
+            return
+        finally:
+            probe.close()
+        raise RuntimeError("the black hole answers")
+
+    def close(self):
+        for s in self.fillers + [self.listener]:
+            s.close()
+
+
+class Silent:
+    """Takes connections (the kernel does, while the backlog has room) and never says a word."""
+
+    def __init__(self):
+        self.listener = socket.socket()
+        self.listener.bind(("127.0.0.1", 0))
+        self.listener.listen(512)
+        self.port = self.listener.getsockname()[1]
+
+    def close(self):
+        self.listener.close()
+
+
+class Refused:
+    """A port that was free a moment ago; it stays bound, but nobody listens."""
+
+    def __init__(self):
+        self.bound = socket.socket()
+        self.bound.bind(("127.0.0.1", 0))
+        self.port = self.bound.getsockname()[1]
+
+    def close(self):
+        self.bound.close()
+
+
+def dead():
+    report.progress(f"unlock 3 of 5 with 2 dead gateways, {DEAD_ROUNDS} rounds each")
+    rows = []
+    with fleet.Fleet(5) as f:
+        device = fleet.Device(f.start(), "cam-1", f.gateways, 3)
+        alive = {g.name: g.port for g in f.gateways}
+        device.once()
+        for what, kind in [("all 5 healthy", None), ("2 refuse connections", Refused),
+                           ("2 black-holed", BlackHole), ("2 accept and stay silent", Silent)]:
+            holes = [kind(), kind()] if kind else []
+            ports = dict(alive)
+            for hole, name in zip(holes, list(alive)[:2]):
+                ports[name] = hole.port
+            device.move(ports)
+            rows.append([what] + [f"{v:.1f}" for v in report.spread(
+                [device.once() * 1000 for _ in range(DEAD_ROUNDS)])])
+            for hole in holes:
+                hole.close()
+    return report.table("Unlock 3 of 5 on loopback with dead gateways, cold process to key, ms",
+                        ["", "median", "smallest", "largest"], rows)
