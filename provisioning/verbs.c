@@ -25,5 +25,6 @@ const struct verb *const verbs[] = {
 	&verb_volume_check,
 	&verb_volume_import,
 	&verb_volume_header_backup,
+	&verb_demo,
 	NULL,
 };

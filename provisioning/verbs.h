@@ -26,5 +26,6 @@ extern const struct verb verb_volume_info;
 extern const struct verb verb_volume_check;
 extern const struct verb verb_volume_import;
 extern const struct verb verb_volume_header_backup;
+extern const struct verb verb_demo;
 
 #endif
