@@ -110,11 +110,15 @@ const char *unlock_member_text(const struct unlock *u, size_t member)
 	case HANDSHAKE_FAULT_SHARE:
 		return "sent a wrong share: the commitment does not hold";
 	}
-	return m->phase == HANDSHAKE_LATER ? "cannot answer now: try later" : "not asked to the end";
+	if (m->phase == HANDSHAKE_LATER)
+		return "cannot answer now: try later";
+	return u->handshake.outcome == CV_OK && u->handshake.finished ?
+		"not needed: others were faster" :
+		"answers, but not enough others do";
 }
 
 /* One line per gateway, and not the same again at every attempt. */
-static void print_members(struct unlock *u, enum log_level least)
+static void print_members(struct unlock *u)
 {
 	for (size_t i = 0; i < u->identity.share_set.count; i++) {
 		const char *text = unlock_member_text(u, i);
@@ -122,7 +126,7 @@ static void print_members(struct unlock *u, enum log_level least)
 
 		if (u->handshake.members[i].phase == HANDSHAKE_SHARE_HELD)
 			log_debug("gateway %s: %s", gateway, text);
-		else if (least == LOG_LEVEL_ERROR || strcmp(text, u->told[i]) != 0)
+		else if (strcmp(text, u->told[i]) != 0)
 			log_warning("gateway %s: %s", gateway, text);
 		snprintf(u->told[i], sizeof(u->told[i]), "%s", text);
 	}
@@ -136,7 +140,7 @@ static void attempt_report(struct unlock *u)
 	if (h->next_attempt_ms == 0 || u->reported == h->attempt)
 		return;
 	u->reported = h->attempt;
-	print_members(u, LOG_LEVEL_WARNING);
+	print_members(u);
 	log_warning("attempt %u: %s: next in %.1f s", h->attempt,
 		cv_err_text(handshake_outcome(h)),
 		h->next_attempt_ms > now ? (double)(h->next_attempt_ms - now) / 1000 : 0.0);
@@ -243,7 +247,7 @@ enum cv_err unlock_run(struct unlock *u)
 	if (u->request.purpose == EVIDENCE_CHECK)
 		return err;
 	if (err != CV_OK && u->reported != u->handshake.attempt)
-		print_members(u, LOG_LEVEL_ERROR);
+		print_members(u);
 	if (err != CV_OK)
 		log_error("unlock: %s: %zu of %u shares", cv_err_text(err),
 			handshake_shares(&u->handshake), u->identity.share_set.threshold);
