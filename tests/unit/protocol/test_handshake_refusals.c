@@ -264,6 +264,83 @@ static void n_minus_k_plus_1_refusals_wait_five_minutes_and_fewer_do_not(void **
 	assert_int_equal(handshake_outcome(&w.handshake), CV_ERR_TOO_FEW);
 }
 
+static void later_is_waited_out_three_times_and_no_more(void **state)
+{
+	(void)state;
+	sim_world_close(&w);
+	sim_world_init(&w, 46, 2, 2);
+	w.gateways[0].conduct = SIM_LATER_YEAR;
+	sim_world_start(&w, 0, EVIDENCE_UNLOCK, 1, 0);
+	while (w.handshake.members[0].later_retries < 4) {
+		enum handshake_phase phase = w.handshake.members[0].phase;
+
+		if (phase == HANDSHAKE_LATER && handshake_shares(&w.handshake) == 1)
+			w.now_ms = sim_step_wait(&w);
+		(void)sim_step_exchange(&w);
+	}
+	assert_int_equal(w.handshake.members[0].phase, HANDSHAKE_OUT);
+	(void)sim_step_wait(&w);
+	assert_int_not_equal(w.handshake.next_attempt_ms, 0);
+	assert_int_equal(handshake_denials(&w.handshake), 0);
+	/* What it asked for last holds in the next attempt too. */
+	w.now_ms = w.handshake.next_attempt_ms;
+	assert_int_equal(sim_step_exchange(&w), 1);
+	assert_int_equal(w.handshake.attempt, 2);
+	assert_int_equal(w.handshake.members[0].phase, HANDSHAKE_LATER);
+}
+
+/* Refusals of one attempt are not held against the next one. */
+static void each_attempt_starts_anew(void **state)
+{
+	(void)state;
+	w.gateways[0].conduct = SIM_DENIES;
+	w.gateways[1].conduct = SIM_NEW_NONCE;
+	sim_world_start(&w, 0, EVIDENCE_UNLOCK, 1, 0);
+	for (unsigned int attempt = 1; attempt <= 2; attempt++) {
+		do
+			(void)sim_step_exchange(&w);
+		while (w.handshake.members[1].nonce_retries < 4);
+		assert_int_equal(handshake_denials(&w.handshake), 1);
+		w.now_ms = sim_step_wait(&w);
+	}
+	w.gateways[0].conduct = w.gateways[1].conduct = SIM_HONEST;
+	assert_int_equal(sim_step_exchange(&w), 0);
+	assert_int_equal(handshake_denials(&w.handshake), 0);
+	assert_int_equal(w.handshake.members[1].nonce_retries, 0);
+	assert_false(w.handshake.members[0].has_reason);
+}
+
+static void the_reason_shown_is_that_of_the_last_answer(void **state)
+{
+	struct sim_message sent, answer;
+
+	(void)state;
+	sim_world_start(&w, 0, EVIDENCE_UNLOCK, 1, 0);
+	(void)sim_step_exchange(&w);
+	sent = sim_step_send(&w);
+	(void)sim_step_answer(&w, &sent);
+	answer = sim_step_answer(&w, &sent);
+	sim_step_hear(&w, 0, &answer);
+	assert_true(w.handshake.members[0].has_reason);
+	(void)sim_step_exchange(&w);
+	assert_false(w.handshake.members[0].has_reason);
+}
+
+/* Waiting to ask a silent gateway again is this device's own choice and ends with the attempt. */
+static void a_lost_answer_delays_nothing_in_the_next_attempt(void **state)
+{
+	struct handshake_member *lost = &w.handshake.members[1];
+
+	(void)state;
+	sim_world_start(&w, 0, EVIDENCE_UNLOCK, 0, 0);
+	sim_step_lose(&w, 3, HANDSHAKE_FAULT_TIMEOUT);
+	lost->phase = HANDSHAKE_LATER;
+	lost->not_before_ms = w.now_ms + 60000;
+	w.now_ms = sim_step_wait(&w);
+	sim_step_exchange_all(&w, 3);
+	assert_int_equal(w.handshake.attempt, 2);
+}
+
 /* Waits between attempts: 0 .. min(30 s, 1 s * 2^n), spread over all of it. */
 static void waits_between_attempts_have_full_jitter(void **state)
 {
@@ -447,6 +524,10 @@ int main(void)
 		TEST(a_retry_after_of_a_year_is_capped_at_half_a_minute),
 		TEST(lost_answers_are_asked_for_again_while_a_later_is_waited_out),
 		TEST(n_minus_k_plus_1_refusals_wait_five_minutes_and_fewer_do_not),
+		TEST(later_is_waited_out_three_times_and_no_more),
+		TEST(each_attempt_starts_anew),
+		TEST(the_reason_shown_is_that_of_the_last_answer),
+		TEST(a_lost_answer_delays_nothing_in_the_next_attempt),
 		TEST(waits_between_attempts_have_full_jitter),
 		TEST(the_deadline_of_the_whole_bounds_every_request_and_names_the_cause),
 		TEST(liars_that_leave_fewer_than_k_are_the_cause),
