@@ -14,6 +14,7 @@
 #include "provisioning/options.h"
 #include "provisioning/progress.h"
 #include "provisioning/volume_fill.h"
+#include "provisioning/volume_key.h"
 
 static bool is_block_device(const char *path)
 {
@@ -114,12 +115,7 @@ static enum cv_err create(struct device_volume *v, const struct deal_plan *plan,
 	progress_begin(&progress, "create", true);
 	err = volume_create(v->partial, &o, &why);
 	progress_end(&progress);
-	if (err != CV_OK)
-		log_error("volume %s: %s", v->path,
-			progress_stopped()   ? "stopped"
-			: why.text[0] != '\0' ? why.text
-					      : cv_err_text(err));
-	return err;
+	return err == CV_OK ? CV_OK : volume_failed(v->path, err, &why);
 }
 
 static enum cv_err fill(
@@ -130,10 +126,8 @@ static enum cv_err fill(
 	struct volume *volume = NULL;
 	enum cv_err err = volume_open(&volume, v->partial, &o, &why), closed;
 
-	if (err != CV_OK) {
-		log_error("volume %s: %s", v->partial, why.text[0] ? why.text : cv_err_text(err));
-		return err;
-	}
+	if (err != CV_OK)
+		return volume_failed(v->path, err, &why);
 	err = volume_fill(ctx, volume, v->import, "/");
 	closed = volume_close(volume);
 	if (err == CV_OK && closed != CV_OK)

@@ -28,7 +28,7 @@ static enum cv_err from_descriptor(char *out, size_t *len, int fd)
 	enum cv_err err = file_read_descriptor(fd, (uint8_t *)out, PASSPHRASE_MAX + 1, len);
 
 	if (err != CV_OK)
-		log_error("passphrase: descriptor %d: %s", fd, cv_err_text(err));
+		log_error("descriptor %d: %s", fd, cv_err_text(err));
 	return err;
 }
 
@@ -93,7 +93,7 @@ static enum cv_err ask(
 		return CV_ERR_MEMORY;
 	err = from_terminal(again, &again_len, "The same again", what, fd_option);
 	if (err == CV_OK && (again_len != *len || !crypto_equal(out, again, *len))) {
-		log_error("passphrase: %s: the two are not the same", what);
+		log_error("%s: the two are not the same", what);
 		err = CV_ERR_CONFIG;
 	}
 	secret_free(again);
@@ -129,8 +129,8 @@ enum cv_err passphrase_need(struct passphrase *p, const struct context *ctx,
 	if (err == CV_OK) {
 		strip_newline(text, &len);
 		if (len > PASSPHRASE_MAX || len < (fresh ? PASSPHRASE_MIN : 1)) {
-			log_error("passphrase: %s: must have %d to %d characters", what,
-				PASSPHRASE_MIN, PASSPHRASE_MAX);
+			log_error("%s: must have %d to %d characters", what,
+				fresh ? PASSPHRASE_MIN : 1, PASSPHRASE_MAX);
 			err = CV_ERR_RANGE;
 		}
 	}

@@ -12,7 +12,7 @@
 #include "provisioning/volume_key.h"
 
 static const struct option_spec options[] = {
-	{"size", OPTION_TEXT, "SIZE", "of the container (8MiB at least; needed for a file)"},
+	{"size", OPTION_TEXT, "SIZE", "of the container (32MiB at least; needed for a file)"},
 	{"full", OPTION_FLAG, NULL, "fill it with noise first, so that use does not show"},
 	{"no-recovery", OPTION_FLAG, NULL, "make no recovery code (then --key-fd is needed)"},
 	{"recovery-out-fd", OPTION_TEXT, "N", "write the recovery code to descriptor N"},
@@ -75,10 +75,7 @@ static enum cv_err create(struct volume_create_options *o, const struct context 
 	o->user = &progress;
 	err = volume_create(ctx->args[0], o, &why);
 	progress_end(&progress);
-	if (err != CV_OK)
-		log_error("volume %s: %s", ctx->args[0],
-			progress_stopped() ? "stopped" : why.text[0] ? why.text : cv_err_text(err));
-	return err;
+	return err == CV_OK ? CV_OK : volume_failed(ctx->args[0], err, &why);
 }
 
 static enum cv_err volume_create_run(struct context *ctx)

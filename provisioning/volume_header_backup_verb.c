@@ -1,18 +1,15 @@
 /* `volume header-backup`: copies the superblocks, which hold the key slots. */
-#include "fs/volume.h"
-#include "host/log.h"
 #include "provisioning/options.h"
 #include "provisioning/verbs.h"
+#include "provisioning/volume_key.h"
 
 static enum cv_err volume_header_backup_run(struct context *ctx)
 {
 	struct volume_why why = {""};
 	enum cv_err err = volume_header_backup(ctx->args[0], ctx->args[1], &why);
 
-	if (err != CV_OK) {
-		log_error("volume %s: %s", ctx->args[0], why.text[0] ? why.text : cv_err_text(err));
-		return err;
-	}
+	if (err != CV_OK)
+		return volume_failed(ctx->args[0], err, &why);
 	cJSON_AddStringToObject(ctx->result, "backup", ctx->args[1]);
 	say(ctx, "the key slots and superblocks of %s are in %s: keep it elsewhere", ctx->args[0],
 		ctx->args[1]);

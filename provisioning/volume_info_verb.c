@@ -1,7 +1,4 @@
 /* `volume info`: what the container shows without a key. */
-#include <string.h>
-
-#include "host/log.h"
 #include "protocol/base64url.h"
 #include "provisioning/options.h"
 #include "provisioning/verbs.h"
@@ -42,10 +39,8 @@ static enum cv_err volume_info_run(struct context *ctx)
 	cJSON *slots;
 	enum cv_err err = volume_info(ctx->args[0], &info, &why);
 
-	if (err != CV_OK) {
-		log_error("volume %s: %s", ctx->args[0], why.text[0] ? why.text : cv_err_text(err));
-		return err;
-	}
+	if (err != CV_OK)
+		return volume_failed(ctx->args[0], err, &why);
 	hex_encode(id, info.volume_id, sizeof(info.volume_id));
 	cJSON_AddStringToObject(ctx->result, "volume_id", id);
 	cJSON_AddNumberToObject(ctx->result, "version", info.version);

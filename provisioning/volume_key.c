@@ -8,6 +8,7 @@
 #include "host/secret.h"
 #include "provisioning/options.h"
 #include "provisioning/passphrase.h"
+#include "provisioning/progress.h"
 #include "provisioning/recovery_code.h"
 
 #define CODE_TEXT_MAX 255
@@ -64,6 +65,17 @@ enum cv_err volume_key_get(uint8_t **key, const struct context *ctx)
 	return CV_OK;
 }
 
+enum cv_err volume_failed(const char *path, enum cv_err err, const struct volume_why *why)
+{
+	if (progress_stopped())
+		log_error("volume %s: stopped", path);
+	else if (why->text[0] != '\0')
+		log_error("volume %s", why->text);
+	else
+		log_error("volume %s: %s", path, cv_err_text(err));
+	return err == CV_ERR_RANGE ? CV_ERR_ARGUMENT : err;
+}
+
 enum cv_err volume_open_with_key(
 	struct volume **out, const struct context *ctx, const char *path, bool read_only)
 {
@@ -77,10 +89,7 @@ enum cv_err volume_open_with_key(
 	options.secret = key;
 	err = volume_open(out, path, &options, &why);
 	secret_free(key);
-	if (err != CV_OK)
-		log_error("volume %s: %s", path,
-			why.text[0] != '\0' ? why.text : cv_err_text(err));
-	return err;
+	return err == CV_OK ? CV_OK : volume_failed(path, err, &why);
 }
 
 enum cv_err secret_text_show(struct context *ctx, const char *fd_option, const char *name,

@@ -20,6 +20,13 @@ CV_MUST_CHECK enum cv_err volume_key_get(uint8_t **key, const struct context *ct
 /* Exactly 32 bytes, then the end, into `key`. */
 CV_MUST_CHECK enum cv_err volume_key_read(uint8_t key[CV_SECRET_BYTES], int fd);
 
+/*
+ * Prints why a volume's function failed (`why` names the container already) and returns what the
+ * program should exit with: a size out of bounds is a mistake of usage.
+ */
+CV_MUST_CHECK enum cv_err volume_failed(
+	const char *path, enum cv_err err, const struct volume_why *why);
+
 /* Opens with the key that the command line names, which is wiped again. */
 CV_MUST_CHECK enum cv_err volume_open_with_key(
 	struct volume **out, const struct context *ctx, const char *path, bool read_only);
