@@ -1,0 +1,133 @@
+#include "fs/options.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fs/why.h"
+
+#define CACHE_MIB_MAX 65536
+
+const char options_help[] =
+	"usage: conclave-volumed --key-fd N --control-fd N --container-fd N --fuse-fd N [options]\n"
+	"\n"
+	"Serves one encrypted volume. Started by conclave-device, with everything inherited.\n"
+	"\n"
+	"  --key-fd N           pipe with the 32 bytes of the unlock secret, then end of file\n"
+	"  --control-fd N       socket pair to the watcher\n"
+	"  --container-fd N     the container, open and locked\n"
+	"  --fuse-fd N          /dev/fuse, mounted\n"
+	"  --mount-point PATH   unmount there at the end, if that is allowed\n"
+	"  --read-only          write nothing to the container\n"
+	"  --min-generation G   refuse an older volume\n"
+	"  --accept-older       go on when the newest superblocks are unreadable\n"
+	"  --cache-mib M        memory for tree nodes (default 64)\n"
+	"  --sandbox MODE       require or best-effort (default)\n"
+	"  -o OPT,...           writeback=off\n"
+	"  --help               this text\n"
+	"\n"
+	"Exit codes: 0 ok, 1 internal, 2 usage, 20 tampered, 21 older than allowed, 22 in use,\n"
+	"23 newer format, 24 not a volume or wrong key, 25 full or read-only, 30 FUSE.\n";
+
+enum { OPT_KEY = 256, OPT_CONTROL, OPT_CONTAINER, OPT_FUSE, OPT_POINT, OPT_READ_ONLY,
+	OPT_GENERATION, OPT_OLDER, OPT_CACHE, OPT_SANDBOX, OPT_HELP };
+
+static const struct option table[] = {
+	{ "key-fd", required_argument, NULL, OPT_KEY },
+	{ "control-fd", required_argument, NULL, OPT_CONTROL },
+	{ "container-fd", required_argument, NULL, OPT_CONTAINER },
+	{ "fuse-fd", required_argument, NULL, OPT_FUSE },
+	{ "mount-point", required_argument, NULL, OPT_POINT },
+	{ "read-only", no_argument, NULL, OPT_READ_ONLY },
+	{ "min-generation", required_argument, NULL, OPT_GENERATION },
+	{ "accept-older", no_argument, NULL, OPT_OLDER },
+	{ "cache-mib", required_argument, NULL, OPT_CACHE },
+	{ "sandbox", required_argument, NULL, OPT_SANDBOX },
+	{ "help", no_argument, NULL, OPT_HELP },
+	{ NULL, 0, NULL, 0 },
+};
+
+static bool number(const char *text, uint64_t max, uint64_t *out)
+{
+	char *end;
+
+	errno = 0;
+	*out = strtoull(text, &end, 10);
+	return text[0] >= '0' && text[0] <= '9' && *end == '\0' && errno == 0 && *out <= max;
+}
+
+static bool descriptor(const char *text, int *out)
+{
+	uint64_t n;
+
+	if (!number(text, 65535, &n))
+		return false;
+	*out = (int)n;
+	return true;
+}
+
+static bool take(struct options *o, int option, const char *value)
+{
+	uint64_t n;
+
+	switch (option) {
+	case OPT_KEY:
+		return descriptor(value, &o->key_fd);
+	case OPT_CONTROL:
+		return descriptor(value, &o->control_fd);
+	case OPT_CONTAINER:
+		return descriptor(value, &o->container_fd);
+	case OPT_FUSE:
+		return descriptor(value, &o->fuse_fd);
+	case OPT_POINT:
+		o->mount_point = value;
+		return true;
+	case OPT_READ_ONLY:
+		o->read_only = true;
+		return true;
+	case OPT_OLDER:
+		o->accept_older = true;
+		return true;
+	case OPT_GENERATION:
+		return number(value, UINT64_MAX, &o->min_generation);
+	case OPT_CACHE:
+		if (!number(value, CACHE_MIB_MAX, &n) || n == 0)
+			return false;
+		o->cache_bytes = (size_t)n << 20;
+		return true;
+	case OPT_SANDBOX:
+		return sandbox_mode_parse(&o->sandbox, value) == CV_OK;
+	case OPT_HELP:
+		o->help = true;
+		return true;
+	case 'o':
+		/* what this version does anyway; other options are not known yet */
+		return strcmp(value, "writeback=off") == 0;
+	default:
+		return false;
+	}
+}
+
+enum cv_err volumed_options_parse(struct options *o, int argc, char **argv, struct volume_why *why)
+{
+	int option;
+
+	*o = (struct options){ .key_fd = -1, .control_fd = -1, .container_fd = -1, .fuse_fd = -1,
+		.sandbox = SANDBOX_BEST_EFFORT };
+	opterr = 0;
+	while ((option = getopt_long(argc, argv, "o:", table, NULL)) != -1) {
+		const char *word = argv[optind - 1];
+
+		if (!take(o, option, optarg))
+			return why_set(why, CV_ERR_ARGUMENT, "usage: %s: not understood", word);
+	}
+	if (o->help)
+		return CV_OK;
+	if (optind < argc)
+		return why_set(why, CV_ERR_ARGUMENT, "usage: %s: not understood", argv[optind]);
+	if (o->key_fd < 0 || o->control_fd < 0 || o->container_fd < 0 || o->fuse_fd < 0)
+		return why_set(why, CV_ERR_ARGUMENT,
+			"usage: --key-fd, --control-fd, --container-fd and --fuse-fd are needed");
+	return CV_OK;
+}
