@@ -57,7 +57,7 @@ static void put_all(struct store *store, const char *fleet, const uint8_t seed[L
 			make_record(r, &d);
 			MUST(store_device_put(store, r));
 		}
-		MUST(store_commit(store, (uint64_t)time(NULL), false));
+		MUST(store_commit(store, (uint64_t)time(NULL), 0));
 		store_tidy(store);
 	}
 	secret_free(r);

@@ -246,7 +246,7 @@ static void step_transaction(void *context, size_t times)
 		MUST(store_begin(b.store, &room));
 		for (size_t i = 0; i < batch; i++)
 			release_in_transaction();
-		MUST(store_commit(b.store, 1764000000, true));
+		MUST(store_commit(b.store, 1764000000, 1764000000));
 		store_tidy(b.store);
 	}
 }
@@ -283,7 +283,7 @@ static void fill_store(void)
 		make_record(id);
 		MUST(store_device_put(b.store, b.record));
 	}
-	MUST(store_commit(b.store, 1764000000, true));
+	MUST(store_commit(b.store, 1764000000, 1764000000));
 	make_record(DEVICE);
 }
 

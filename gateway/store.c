@@ -79,7 +79,7 @@ static enum cv_err check_meta(struct store *s)
 	if (err == CV_OK)
 		err = read_meta(s, "reserve_pages", value, sizeof(value));
 	if (err == CV_OK && sscanf(value, "%19llu", &pages) == 1)
-		s->reserve_pages = pages;
+		s->reserve_pieces = (pages + STORE_GROW_PAGES - 1) / STORE_GROW_PAGES;
 	return err;
 }
 
@@ -124,11 +124,10 @@ static uint64_t file_pages(const struct store *s)
 }
 
 /* Bytes first, then pages: the WAL never holds a page that the file has no room for. */
-static enum cv_err grow(struct store *s)
+static enum cv_err make_room_in_file(struct store *s)
 {
 	uint64_t pages = 0;
 	sqlite3_int64 size;
-	sqlite3_stmt *st;
 	enum cv_err err = store_number(s, ST_PAGES, &pages);
 
 	if (err != CV_OK)
@@ -138,14 +137,40 @@ static enum cv_err grow(struct store *s)
 	if (sqlite3_file_control(s->db, "main", SQLITE_FCNTL_SIZE_HINT, &size) != SQLITE_OK ||
 		file_pages(s) < pages + STORE_GROW_PAGES + 8)
 		return CV_ERR_FULL;
-	st = store_statement(s, ST_GROW);
+	return CV_OK;
+}
+
+static enum cv_err put_filler(struct store *s, enum store_statement which)
+{
+	sqlite3_stmt *st = store_statement(s, which);
+
 	if (st == NULL)
 		return store_fail(s, "grow");
 	sqlite3_bind_int64(st, 1, (sqlite3_int64)STORE_GROW_PAGES * (STORE_PAGE_BYTES - 4));
-	err = store_run(s, st, "grow");
+	return store_run(s, st, "grow");
+}
+
+/*
+ * More free pages. SQLite takes free pages before it makes a file larger, so this is for when there
+ * are few of them; and for the same reason the reserve is not kept as free pages but as filler.
+ */
+static enum cv_err grow(struct store *s)
+{
+	enum cv_err err = make_room_in_file(s);
+
+	if (err == CV_OK)
+		err = put_filler(s, ST_GROW);
 	if (err == CV_OK)
 		err = store_run(s, store_statement(s, ST_GROW_DROP), "grow");
 	return err;
+}
+
+/* One piece of what a full disk has cost the reserve. */
+static enum cv_err refill(struct store *s)
+{
+	enum cv_err err = make_room_in_file(s);
+
+	return err == CV_OK ? put_filler(s, ST_RESERVE_PUT) : err;
 }
 
 static enum cv_err begin(struct store *s)
@@ -154,22 +179,45 @@ static enum cv_err begin(struct store *s)
 	return store_run(s, store_statement(s, ST_BEGIN), "begin");
 }
 
+/* On a disk that is full: what is left for releases. */
+static enum cv_err begin_from_reserve(struct store *s, enum store_room *room)
+{
+	uint64_t free_pages = 0, pieces = 0;
+	enum cv_err err;
+
+	store_rollback(s);
+	err = begin(s);
+	if (err == CV_OK)
+		err = store_number(s, ST_FREE_PAGES, &free_pages);
+	if (err == CV_OK)
+		err = store_number(s, ST_RESERVE_COUNT, &pieces);
+	if (err != CV_OK)
+		return err;
+	*room = STORE_ROOM_RESERVE;
+	if (free_pages >= STORE_BATCH_PAGES)
+		return CV_OK;
+	if (pieces > 0)
+		return store_run(s, store_statement(s, ST_RESERVE_TAKE), "reserve");
+	*room = STORE_ROOM_NONE;
+	return CV_OK;
+}
+
 enum cv_err store_begin(struct store *s, enum store_room *room)
 {
-	uint64_t free_pages = 0;
+	uint64_t free_pages = 0, pieces = 0;
 	enum cv_err err = begin(s);
 
 	*room = STORE_ROOM_PLENTY;
 	if (err == CV_OK)
-		err = store_number(s, ST_FREE_PAGES, &free_pages);
-	if (err != CV_OK || free_pages >= s->reserve_pages + STORE_BATCH_PAGES)
+		err = store_number(s, ST_RESERVE_COUNT, &pieces);
+	if (err != CV_OK)
 		return err;
-	if (grow(s) == CV_OK)
-		return CV_OK;
-	store_rollback(s);
-	err = begin(s);
-	*room = free_pages >= STORE_BATCH_PAGES ? STORE_ROOM_RESERVE : STORE_ROOM_NONE;
-	return err;
+	if (pieces < s->reserve_pieces && refill(s) != CV_OK)
+		return begin_from_reserve(s, room);
+	err = store_number(s, ST_FREE_PAGES, &free_pages);
+	if (err != CV_OK || free_pages >= STORE_BATCH_PAGES || grow(s) == CV_OK)
+		return err;
+	return begin_from_reserve(s, room);
 }
 
 enum cv_err store_commit(struct store *s, uint64_t time_s, uint64_t trusted_time_s)
@@ -211,9 +259,10 @@ void store_tidy(struct store *s)
 
 uint64_t store_reserve_bytes(struct store *s)
 {
-	uint64_t pages = 0;
+	uint64_t pages = 0, pieces = 0;
 
-	if (store_number(s, ST_FREE_PAGES, &pages) != CV_OK)
+	if (store_number(s, ST_FREE_PAGES, &pages) != CV_OK ||
+		store_number(s, ST_RESERVE_COUNT, &pieces) != CV_OK)
 		return 0;
-	return pages * STORE_PAGE_BYTES;
+	return (pages + pieces * STORE_GROW_PAGES) * STORE_PAGE_BYTES;
 }

@@ -5,11 +5,13 @@
  * Durable  WAL with synchronous=FULL in exclusive locking mode: after store_commit returned CV_OK
  *          the transaction survives a power cut. One fsync for each commit; store_tidy does the
  *          checkpoints, outside the path of a request.
- * Room     the file carries free pages for `reserve_records` release records, and the WAL file its
- *          whole size, both allocated on disk when the store is made or opened. While the file can
- *          grow the reserve is not touched; when it cannot, store_room says STORE_ROOM_RESERVE and
- *          the caller writes nothing but releases and revocations. (On file systems that copy on
- *          write or compress, an allocated page is no promise, and the disk needs a margin.)
+ * Room     the file carries filler in place of `reserve_records` release records, and the WAL file
+ *          has its whole size, both allocated on disk when the store is made or opened. While the
+ *          file can grow the reserve is not touched; when it cannot, store_room says
+ *          STORE_ROOM_RESERVE, filler becomes free pages, and the caller writes nothing but releases
+ *          and revocations. Once the file can grow again the filler comes back. (On file systems
+ *          that copy on write or compress, an allocated page is no promise, and the disk needs a
+ *          margin.)
  * Threads  one thread per struct. One process per file.
  * Errors   CV_ERR_FULL: no space; CV_ERR_IO; CV_ERR_BUSY: another process has the file;
  *          CV_ERR_VERSION: another schema; CV_ERR_MISMATCH: another gateway's; CV_ERR_SEAL: the

@@ -66,23 +66,20 @@ static enum cv_err put_dummy(struct store *s)
 	return err;
 }
 
-/* Free pages for the reserve: filled once, then dropped, so that they are in the file for good. */
+/* The reserve lies in the file as rows of filler, which a full disk makes free, piece by piece. */
 static enum cv_err put_reserve(struct store *s, uint64_t pages)
 {
 	enum cv_err err = store_run(s, store_statement(s, ST_BEGIN), "begin");
-	sqlite3_stmt *st = NULL;
 
-	if (err == CV_OK && sqlite3_prepare_v2(s->db,
-		"INSERT INTO filler(bytes) VALUES(zeroblob(?1))", -1, &st, NULL) != SQLITE_OK)
-		err = store_fail(s, "reserve");
 	for (uint64_t done = 0; err == CV_OK && done < pages; done += STORE_GROW_PAGES) {
+		sqlite3_stmt *st = store_statement(s, ST_RESERVE_PUT);
+
+		if (st == NULL)
+			return store_fail(s, "reserve");
 		sqlite3_bind_int64(
 			st, 1, (sqlite3_int64)STORE_GROW_PAGES * (STORE_PAGE_BYTES - 4));
 		err = store_run(s, st, "reserve");
 	}
-	sqlite3_finalize(st);
-	if (err == CV_OK)
-		err = store_run(s, store_statement(s, ST_GROW_DROP), "reserve");
 	if (err == CV_OK)
 		err = store_run(s, store_statement(s, ST_COMMIT), "reserve");
 	return err;
@@ -95,7 +92,7 @@ static enum cv_err fill(struct store *s, uint64_t pages)
 	enum cv_err err = store_exec(s, schema);
 
 	if (err == CV_OK)
-		err = put_reserve(s, pages + STORE_BATCH_PAGES);
+		err = put_reserve(s, pages);
 	if (err == CV_OK)
 		err = store_begin(s, &room);
 	snprintf(number, sizeof(number), "%d", STORE_SCHEMA);

@@ -10,7 +10,7 @@
 #define STORE_WAL_BYTES (8u << 20)   /* physical size of the WAL file */
 #define STORE_WAL_FRAMES 512	     /* checkpoint beyond */
 #define STORE_BATCH_PAGES 256	     /* what one transaction may need */
-#define STORE_GROW_PAGES 1024
+#define STORE_GROW_PAGES 1024	     /* by so many the file grows; one piece of the reserve */
 #define STORE_SEALED_MAX (STORE_DOCUMENT_MAX + SEAL_OVERHEAD)
 
 enum store_statement {
@@ -21,6 +21,9 @@ enum store_statement {
 	ST_PAGES,
 	ST_GROW,
 	ST_GROW_DROP,
+	ST_RESERVE_COUNT,
+	ST_RESERVE_PUT,
+	ST_RESERVE_TAKE,
 	ST_HEADER_GET,
 	ST_HEADER_PUT,
 	ST_DEVICE_GET,
@@ -44,7 +47,7 @@ struct store {
 	const struct seal_keys *keys;
 	const struct jws_signer *signer;
 	uint8_t signer_public[CV_ES256_PUBLIC_BYTES];
-	uint64_t reserve_pages;
+	uint64_t reserve_pieces; /* wanted; rows of filler from id 1 on are what is there */
 	int wal_frames;
 	struct store_state committed;
 	struct store_state staged;

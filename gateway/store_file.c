@@ -17,8 +17,12 @@ static const char *const sql[ST_COUNT_] = {
 	[ST_ROLLBACK] = "ROLLBACK",
 	[ST_FREE_PAGES] = "PRAGMA freelist_count",
 	[ST_PAGES] = "PRAGMA page_count",
-	[ST_GROW] = "INSERT INTO filler(id, bytes) VALUES(1, zeroblob(?1))",
-	[ST_GROW_DROP] = "DELETE FROM filler",
+	[ST_GROW] = "INSERT INTO filler(id, bytes) VALUES(0, zeroblob(?1))",
+	[ST_GROW_DROP] = "DELETE FROM filler WHERE id = 0",
+	[ST_RESERVE_COUNT] = "SELECT count(*) FROM filler WHERE id > 0",
+	[ST_RESERVE_PUT] = "INSERT INTO filler(id, bytes) "
+			   "VALUES((SELECT ifnull(max(id), 0) + 1 FROM filler), zeroblob(?1))",
+	[ST_RESERVE_TAKE] = "DELETE FROM filler WHERE id > 0 AND id = (SELECT max(id) FROM filler)",
 	[ST_HEADER_GET] = "SELECT sealed, audit_seq, audit_head, head_time_s, head_sig FROM header "
 			  "WHERE id = 1",
 	[ST_HEADER_PUT] = "INSERT OR REPLACE INTO header(id, sealed, audit_seq, audit_head, "
