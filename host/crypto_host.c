@@ -10,8 +10,11 @@
 
 #include "host/crypto_openssl.h"
 
-/* Locked heap in which OpenSSL keeps private scalars. Big enough for several hundred at once. */
-#define SECURE_HEAP_BYTES 131072
+/*
+ * Locked heap in which OpenSSL keeps private scalars and, for each thread, the state of its random
+ * generators (about 1 KiB): room for several hundred threads. When it is full, signing fails.
+ */
+#define SECURE_HEAP_BYTES 1048576
 #define SECURE_HEAP_MIN 32
 
 static pthread_once_t init_once = PTHREAD_ONCE_INIT;
