@@ -120,7 +120,7 @@ static const char *schedule_clean(struct sim_world *w, uint64_t seed)
 static void k_honest_reachable_gateways_unlock_in_time_whatever_the_others_do(void **state)
 {
 	(void)state;
-	run_schedules("clean", schedule_clean, 2500);
+	run_schedules("clean", schedule_clean, 1500);
 }
 
 /*
@@ -163,7 +163,7 @@ static const char *schedule_flaky(struct sim_world *w, uint64_t seed)
 static void a_finite_number_of_faults_and_crashes_leaves_a_device_that_unlocks(void **state)
 {
 	(void)state;
-	run_schedules("flaky", schedule_flaky, 2000);
+	run_schedules("flaky", schedule_flaky, 1200);
 }
 
 /* At most K-1 gateways give true shares; the rest lies, is silent or is cut off. */
@@ -198,7 +198,7 @@ static const char *schedule_too_few(struct sim_world *w, uint64_t seed)
 static void fewer_than_k_releases_never_give_the_secret(void **state)
 {
 	(void)state;
-	run_schedules("too few", schedule_too_few, 1500);
+	run_schedules("too few", schedule_too_few, 700);
 }
 
 /* Nothing is promised but safety: every gateway and every path does what it likes. */
@@ -217,7 +217,7 @@ static const char *schedule_anything(struct sim_world *w, uint64_t seed)
 static void chaos_breaks_no_promise(void **state)
 {
 	(void)state;
-	run_schedules("anything", schedule_anything, 2500);
+	run_schedules("anything", schedule_anything, 1500);
 }
 
 /* N-K+1 gateways revoked the device. */
@@ -250,10 +250,9 @@ static const char *schedule_revoked(struct sim_world *w, uint64_t seed)
 static void n_minus_k_plus_1_revocations_lock_and_slow_but_wipe_nothing(void **state)
 {
 	(void)state;
-	run_schedules("revoked", schedule_revoked, 300);
+	run_schedules("revoked", schedule_revoked, 200);
 }
 
-/* K+1 paths in all, every one of them flaky: each message of a kind is hit by each fault somewhere. */
 static const char *schedule_replayed(struct sim_world *w, uint64_t seed)
 {
 	static struct handshake first;
@@ -284,7 +283,7 @@ static const char *schedule_replayed(struct sim_world *w, uint64_t seed)
 static void a_seed_replays(void **state)
 {
 	(void)state;
-	run_schedules("replay", schedule_replayed, 200);
+	run_schedules("replay", schedule_replayed, 100);
 }
 
 int main(void)
