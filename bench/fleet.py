@@ -13,6 +13,7 @@ import report
 
 FLEET = "bench"
 READY_S = 60
+DEVICE_BURST = 10000  # one device asks again and again here; 40 is the default
 
 
 def run(program, *argv, **kwargs):
@@ -36,7 +37,8 @@ class Gateway:
             f.write(f"[gateway]\nid = {name}\nstate = {self.state}\n\n"
                     "[listen]\ndevices = 127.0.0.1:0\noperators = 127.0.0.1:0\n"
                     "metrics = 127.0.0.1:0\n\n[log]\nlevel = warning\n\n"
-                    "[sandbox]\nmode = best-effort\n")
+                    "[sandbox]\nmode = best-effort\n\n"
+                    f"[limits]\ndevice_burst = {DEVICE_BURST}\n")
         request = os.path.join(fleet.directory, name + ".req")
         out = run("conclave-gateway", "init", "--name", name, "--state", self.state,
                   "--request", request)
