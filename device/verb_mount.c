@@ -1,11 +1,14 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "device/control.h"
 #include "device/options.h"
 #include "device/settings.h"
 #include "device/verb.h"
@@ -22,7 +25,7 @@
 /* How the waiting parent learns that the watcher behind it is up: the line, then end of file. */
 struct background {
 	int result_fd;
-	const char *run_dir;
+	int log_fd;
 };
 
 static void ready_in_foreground(void *context, const char *line)
@@ -32,45 +35,70 @@ static void ready_in_foreground(void *context, const char *line)
 		log_warning("standard output is gone");
 }
 
-/* From here on nobody reads our terminal: the log goes to the run directory. */
-static void leave_terminal(const char *run_dir)
-{
-	char path[FILE_PATH_BUF];
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC), log = -1;
-
-	if (file_path_join(path, sizeof(path), run_dir, LOG_NAME) == CV_OK)
-		log = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_NOFOLLOW | O_CLOEXEC,
-			0600);
-	if (null >= 0) {
-		dup2(null, STDIN_FILENO);
-		dup2(null, STDOUT_FILENO);
-		dup2(log >= 0 ? log : null, STDERR_FILENO);
-		close(null);
-	}
-	if (log >= 0)
-		close(log);
-}
-
+/* From here on nobody reads our terminal, and whoever reads our pipes must see them end. */
 static void ready_in_background(void *context, const char *line)
 {
 	const struct background *b = context;
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
+	if (null >= 0) {
+		dup2(null, STDIN_FILENO);
+		dup2(null, STDOUT_FILENO);
+		close(null);
+	}
+	dup2(b->log_fd, STDERR_FILENO);
 	if (file_write_descriptor(b->result_fd, line, strlen(line)) != CV_OK)
 		log_warning("the command that started this mount is gone");
 	close(b->result_fd);
-	leave_terminal(b->run_dir);
+}
+
+static int background_child(struct watcher_request *request, int result_fd)
+{
+	struct background b = { .result_fd = result_fd };
+	char path[FILE_PATH_BUF];
+	enum cv_err err = control_run_dir(request->options->run_dir);
+
+	if (err == CV_OK)
+		err = file_path_join(path, sizeof(path), request->options->run_dir, LOG_NAME);
+	if (err != CV_OK)
+		return exit_code_of(err);
+	b.log_fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (b.log_fd < 0) {
+		log_error("%s: %s", path, strerror(errno));
+		return EXIT_CODE_CONFIG;
+	}
+	setsid();
+	request->log_fd = b.log_fd;
+	request->ready = ready_in_background;
+	request->context = &b;
+	return watcher_run(request);
+}
+
+/* The line, or nothing if the watcher ended. A signal to us ends the watcher that we wait for. */
+static size_t await_line(char *line, size_t cap, int result_fd, int signal_fd, struct process *p)
+{
+	struct pollfd fds[] = { { .fd = result_fd, .events = POLLIN },
+		{ .fd = signal_fd, .events = POLLIN } };
+	size_t len = 0;
+
+	while (poll(fds, 2, -1) < 0 || fds[0].revents == 0)
+		if (process_signal_read(signal_fd) != 0 && process_signal(p, SIGTERM) != CV_OK)
+			break;
+	if (file_read_descriptor(result_fd, (uint8_t *)line, cap - 1, &len) != CV_OK)
+		len = 0;
+	line[len] = '\0';
+	return len;
 }
 
 static int run_in_background(struct watcher_request *request)
 {
-	struct background b = { .run_dir = request->options->run_dir };
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, 0 };
 	char line[FILE_PATH_BUF + 256];
-	size_t len = 0;
-	int pipes[2], status = 0;
+	int pipes[2], signal_fd = -1, status = 0;
 	struct process watcher;
 
-	if (pipe2(pipes, O_CLOEXEC) != 0) {
-		log_error("pipe: %s", strerror(errno));
+	if (pipe2(pipes, O_CLOEXEC) != 0 || process_signal_fd(&signal_fd, signals) != CV_OK) {
+		log_error("mount: %s", strerror(errno));
 		return EXIT_CODE_INTERNAL;
 	}
 	pid_t pid = fork(); /* before any secret is in memory: locks do not survive a fork */
@@ -80,20 +108,13 @@ static int run_in_background(struct watcher_request *request)
 	}
 	if (pid == 0) {
 		close(pipes[0]);
-		setsid();
-		b.result_fd = pipes[1];
-		request->ready = ready_in_background;
-		request->context = &b;
-		_exit(watcher_run(request));
+		close(signal_fd);
+		_exit(background_child(request, pipes[1]));
 	}
 	close(pipes[1]);
 	process_adopt(&watcher, pid);
-	enum cv_err err = file_read_descriptor(pipes[0], (uint8_t *)line, sizeof(line) - 1, &len);
-	close(pipes[0]);
-	if (err == CV_OK && len > 0) {
-		line[len] = '\0';
+	if (await_line(line, sizeof(line), pipes[0], signal_fd, &watcher) > 0)
 		return ready_line("%s", line) == CV_OK ? EXIT_CODE_OK : EXIT_CODE_INTERNAL;
-	}
 	if (process_wait(&watcher, -1, &status) == CV_OK && WIFEXITED(status))
 		return WEXITSTATUS(status);
 	log_error("the watcher died");
@@ -146,6 +167,7 @@ int verb_mount(int argc, char **argv)
 		return exit_code_of(err);
 	struct watcher_request request = { .options = &o, .settings = &s,
 		.container = s.container, .mount_point = s.mount_point,
-		.read_only = o.read_only || s.read_only, .ready = ready_in_foreground };
+		.read_only = o.read_only || s.read_only, .log_fd = -1,
+		.ready = ready_in_foreground };
 	return o.foreground ? watcher_run(&request) : run_in_background(&request);
 }

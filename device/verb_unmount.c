@@ -40,6 +40,8 @@ static int unmount_orphan(const struct options *o)
 	struct mount_record r;
 	enum cv_err err = mount_record_read(&r, o->run_dir);
 
+	if (err == CV_ERR_NOT_FOUND && o->forget)
+		return EXIT_CODE_OK;
 	if (err == CV_ERR_NOT_FOUND) {
 		log_error("unmount: nothing is mounted (run directory %s)", o->run_dir);
 		return EXIT_CODE_CONFIG;

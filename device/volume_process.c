@@ -75,7 +75,7 @@ enum cv_err volume_process_start(struct volume_process *v, const struct volume_s
 	const uint8_t secret[CV_SECRET_BYTES])
 {
 	struct arguments a;
-	int key[2] = { -1, -1 }, control[2] = { -1, -1 };
+	int key[2] = { -1, -1 }, control[2] = { -1, -1 }, null = -1;
 	enum cv_err err = CV_ERR_INTERNAL;
 
 	*v = (struct volume_process){ .control = -1 };
@@ -89,8 +89,16 @@ enum cv_err volume_process_start(struct volume_process *v, const struct volume_s
 	if (err != CV_OK)
 		goto out;
 	build_arguments(&a, start);
+	/* whoever waits for the end of our output must not wait for the end of the mount */
+	null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (null < 0) {
+		err = file_error(errno);
+		goto out;
+	}
 	const struct process_fd fds[] = { { key[0], FD_KEY }, { control[1], FD_CONTROL },
-		{ start->container_fd, FD_CONTAINER }, { start->fuse_fd, FD_FUSE } };
+		{ start->container_fd, FD_CONTAINER }, { start->fuse_fd, FD_FUSE },
+		{ null, STDIN_FILENO }, { null, STDOUT_FILENO },
+		{ start->log_fd >= 0 ? start->log_fd : STDERR_FILENO, STDERR_FILENO } };
 	struct process_spec spec = { .path = start->program, .argv = a.argv, .fds = fds,
 		.fd_count = sizeof(fds) / sizeof(fds[0]), .new_session = true };
 	err = process_spawn(&v->process, &spec);
@@ -101,6 +109,8 @@ enum cv_err volume_process_start(struct volume_process *v, const struct volume_s
 out:
 	if (err != CV_OK)
 		log_error("volume process: %s: %s", start->program, cv_err_text(err));
+	if (null >= 0)
+		close(null);
 	for (int i = 0; i < 2; i++) {
 		if (key[i] >= 0)
 			close(key[i]);

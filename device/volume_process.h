@@ -24,6 +24,7 @@ struct volume_start {
 	const char *mount_point;
 	int container_fd; /* locked */
 	int fuse_fd;
+	int log_fd; /* becomes its standard error; -1: it inherits ours */
 	bool read_only;
 	uint64_t min_generation; /* 0 = any */
 	unsigned int cache_mib;	 /* 0 = its own default */

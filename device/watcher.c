@@ -41,6 +41,8 @@ static enum cv_err prepare(struct watcher *w)
 					     cv_err_text(err));
 		return err;
 	}
+	if (r->log_fd >= 0 && ftruncate(r->log_fd, 0) != 0)
+		log_warning("log: %s", strerror(errno));
 	err = volume_process_find(w->program, sizeof(w->program));
 	if (err != CV_OK) {
 		log_error("conclave-volumed: %s (see CONCLAVE_VOLUMED)", cv_err_text(err));
@@ -82,8 +84,11 @@ static enum cv_err await_ready(struct watcher *w, struct volume_ctl_message *m)
 	if (err == CV_OK && m->type == VOLUME_CTL_READY)
 		return CV_OK;
 	if (err == CV_OK && m->type == VOLUME_CTL_FAILED) {
-		log_error("volume %s: %s", w->request->container,
-			m->text[0] != '\0' ? m->text : cv_err_text((enum cv_err)m->error));
+		/* in the foreground the volume process has just said why on the same terminal */
+		log_error("container %s: %s", w->request->container,
+			m->text[0] != '\0' && w->request->log_fd >= 0 ?
+				m->text :
+				cv_err_text((enum cv_err)m->error));
 		return m->error > 0 && m->error < CV_ERR_COUNT_ ? (enum cv_err)m->error :
 								  CV_ERR_INTERNAL;
 	}
@@ -99,7 +104,7 @@ static enum cv_err start_volume(struct watcher *w, struct volume_ctl_message *m)
 		.read_only = r->read_only, .allow_other = r->settings->allow_other
 	};
 	struct volume_start start = { .program = w->program, .mount_point = r->mount_point,
-		.container_fd = w->container_fd, .read_only = r->read_only,
+		.container_fd = w->container_fd, .log_fd = r->log_fd, .read_only = r->read_only,
 		.cache_mib = r->settings->cache_mib };
 	uint8_t *secret = secret_alloc(CV_SECRET_BYTES);
 	enum cv_err err = CV_ERR_MEMORY;

@@ -16,6 +16,7 @@ struct watcher_request {
 	const char *container;	 /* absolute */
 	const char *mount_point; /* absolute */
 	bool read_only;
+	int log_fd; /* takes over from the terminal; emptied at the start; -1: foreground */
 	/* Called once, when the volume is usable. */
 	void (*ready)(void *context, const char *line);
 	void *context;

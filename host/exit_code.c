@@ -11,6 +11,9 @@ int exit_code_of(enum cv_err err)
 	case CV_ERR_NOT_FOUND:
 	case CV_ERR_EXISTS:
 	case CV_ERR_PERMISSION:
+	case CV_ERR_NOT_DIR:
+	case CV_ERR_IS_DIR:
+	case CV_ERR_NAME_LONG:
 		return EXIT_CODE_CONFIG;
 	case CV_ERR_NOT_BUILT:
 		return EXIT_CODE_NOT_BUILT;
@@ -62,10 +65,7 @@ int exit_code_of(enum cv_err err)
 	case CV_ERR_SEAL:
 	case CV_ERR_MISMATCH:
 	case CV_ERR_IO:
-	case CV_ERR_NOT_DIR:
-	case CV_ERR_IS_DIR:
 	case CV_ERR_NOT_EMPTY:
-	case CV_ERR_NAME_LONG:
 	case CV_ERR_LINKS:
 	case CV_ERR_FILE_SIZE:
 	case CV_ERR_NO_DATA:
