@@ -8,6 +8,7 @@
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -142,6 +143,13 @@ enum cv_err mount_point_attach(int *fd, const char *path, const struct mount_opt
 		return err;
 	return geteuid() == 0 ? attach_as_root(fd, path, options, st.st_mode) :
 				attach_as_user(fd, path, options);
+}
+
+bool mount_point_is_dead(const char *path)
+{
+	struct statfs st; /* the kernel caches attributes, not this */
+
+	return statfs(path, &st) != 0 && errno == ENOTCONN;
 }
 
 enum cv_err mount_point_detach(const char *path, bool lazy)

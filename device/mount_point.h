@@ -19,6 +19,8 @@ CV_MUST_CHECK enum cv_err mount_point_check(const char *path);
 /* *fd is the mounted /dev/fuse. CV_ERR_FUSE, CV_ERR_NOT_FOUND (no such directory); prints. */
 CV_MUST_CHECK enum cv_err mount_point_attach(
 	int *fd, const char *path, const struct mount_options *options);
+/* True if a mount is there with nobody behind it. */
+bool mount_point_is_dead(const char *path);
 /*
  * Unmounts. Returns after the kernel has written everything to the volume process. CV_ERR_BUSY:
  * in use, nothing changed. `lazy` takes it out of sight at once and ends it with its last user.

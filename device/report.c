@@ -49,11 +49,11 @@ static bool authentic(const struct identity *id, const struct transport_result *
 }
 
 static enum cv_err encode_event(struct unlock *u, size_t member, const struct report *report,
-	uint64_t counter, char body[BODY_CAP], size_t *len)
+	char body[BODY_CAP], size_t *len)
 {
 	const struct handshake_member *m = &u->handshake.members[member];
 	struct event_request e = { .epoch = u->identity.share_set.epoch,
-		.counter = counter,
+		.counter = report->counter,
 		.event = report->event,
 		.has_session = m->has_session,
 		.store_revision = m->store_revision };
@@ -69,49 +69,64 @@ static enum cv_err encode_event(struct unlock *u, size_t member, const struct re
 	return err == CV_OK ? event_request_encode(body, BODY_CAP, len, &e) : err;
 }
 
-static bool take_event_answer(
-	struct unlock *u, const struct transport_result *r, uint8_t macs[][CV_MAC_BYTES])
+/* An authentic refusal is an answer too: the same again would be refused again. */
+static void take_event_answer(struct unlock *u, const struct transport_result *r,
+	uint8_t macs[][CV_MAC_BYTES], struct report *report)
 {
 	const char *gateway = u->identity.share_set.members[r->member].gateway;
 
-	if (r->fault != HANDSHAKE_FAULT_NONE)
+	if (r->fault != HANDSHAKE_FAULT_NONE) {
 		log_warning("gateway %s: event not delivered: %s", gateway, r->detail);
-	else if (!authentic(&u->identity, r, macs[r->member]))
+		return;
+	}
+	if (!authentic(&u->identity, r, macs[r->member])) {
 		log_warning("gateway %s: event not delivered: the answer is not authentic", gateway);
-	else if (r->status != 200)
+		return;
+	}
+	if (r->status == 503) {
+		log_warning("gateway %s: event not delivered: it is busy", gateway);
+		return;
+	}
+	if (r->status != 200)
 		log_warning("gateway %s: event refused: status %u", gateway, r->status);
-	else
-		return true;
-	return false;
+	report->waiting &= ~(UINT32_C(1) << r->member);
 }
 
-enum cv_err report_send(struct unlock *u, const struct report *report, size_t *accepted)
+static enum cv_err send_event(struct unlock *u, size_t member, const struct report *report,
+	uint8_t mac[CV_MAC_BYTES])
+{
+	char body[BODY_CAP];
+	size_t len = 0;
+	enum cv_err err = encode_event(u, member, report, body, &len);
+
+	if (err == CV_OK)
+		err = send_signed(u->transport, &u->identity, member, MESSAGE_TARGET_EVENTS, body,
+			len, mac);
+	return err == CV_ERR_BUSY ? CV_OK : err; /* still silent since the unlock */
+}
+
+enum cv_err report_send(struct unlock *u, struct report *report)
 {
 	uint8_t macs[CV_MEMBERS_MAX][CV_MAC_BYTES];
-	char body[BODY_CAP];
 	struct transport_result r;
-	uint64_t counter, end;
-	size_t len = 0;
-	enum cv_err err;
+	uint64_t end;
+	enum cv_err err = CV_OK;
 
-	*accepted = 0;
 	unlock_drain(u);
-	err = counter_next(&counter, u->identity.state_dir);
-	if (err != CV_OK)
-		return err;
-	for (size_t i = 0; i < u->identity.share_set.count && err == CV_OK; i++) {
-		err = encode_event(u, i, report, counter, body, &len);
-		if (err == CV_OK)
-			err = send_signed(u->transport, &u->identity, i, MESSAGE_TARGET_EVENTS, body,
-				len, macs[i]);
-		if (err == CV_ERR_BUSY)
-			err = CV_OK; /* still silent from the unlock: it is not there */
+	if (report->counter == 0) {
+		err = counter_next(&report->counter, u->identity.state_dir);
+		if (err != CV_OK)
+			return err;
+		report->waiting = (UINT32_C(1) << u->identity.share_set.count) - 1;
 	}
+	for (size_t i = 0; i < u->identity.share_set.count && err == CV_OK; i++)
+		if ((report->waiting >> i & 1) != 0)
+			err = send_event(u, i, report, macs[i]);
 	end = clock_monotonic_ms() + CV_GATEWAY_TIMEOUT_MS + UNLOCK_GRACE_MS;
 	while (transport_busy_count(u->transport) > 0 && clock_monotonic_ms() <= end) {
 		(void)transport_wait(u->transport, end, -1);
 		while (transport_next(u->transport, &r))
-			*accepted += take_event_answer(u, &r, macs);
+			take_event_answer(u, &r, macs, report);
 	}
 	return err;
 }
@@ -119,7 +134,6 @@ enum cv_err report_send(struct unlock *u, const struct report *report, size_t *a
 enum cv_err report_liars(struct unlock *u)
 {
 	enum cv_err err = CV_OK;
-	size_t accepted;
 
 	for (size_t i = 0; i < u->identity.share_set.count && err == CV_OK; i++) {
 		struct report report = { .event = DEVICE_EVENT_SHARE_INVALID,
@@ -128,7 +142,7 @@ enum cv_err report_liars(struct unlock *u)
 		if (u->handshake.members[i].fault != HANDSHAKE_FAULT_SHARE)
 			continue;
 		log_warning("gateway %s: %s", report.gateway, unlock_member_text(u, i));
-		err = report_send(u, &report, &accepted);
+		err = report_send(u, &report);
 	}
 	return err;
 }

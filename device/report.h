@@ -12,14 +12,16 @@ struct report {
 	enum device_event event;
 	const char *reason;  /* MOUNT_FAIL: a token, or NULL */
 	const char *gateway; /* SHARE_INVALID: who, or NULL */
+	uint64_t counter;    /* 0: not sent yet; then the same in every try */
+	uint32_t waiting;    /* out: bit i: member i has not answered */
 };
 
 /*
- * Sends the event with a fresh durable counter to every gateway; prints who did not take it.
- * *accepted is how many did. An error is one of our own; a silent gateway is none.
+ * Sends the event to every gateway, with a fresh durable counter; sent again, only to those that
+ * have not answered, with the same counter and content (docs/protocol.md section 7). Prints who
+ * did not take it. An error is one of our own; a silent gateway is none.
  */
-CV_MUST_CHECK enum cv_err report_send(
-	struct unlock *u, const struct report *report, size_t *accepted);
+CV_MUST_CHECK enum cv_err report_send(struct unlock *u, struct report *report);
 /* SHARE_INVALID for each gateway whose authentic share was wrong. */
 CV_MUST_CHECK enum cv_err report_liars(struct unlock *u);
 

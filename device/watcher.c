@@ -152,18 +152,16 @@ static const char *fail_reason(enum cv_err err)
 
 static void tell_gateways(struct watcher *w, enum cv_err outcome)
 {
-	struct report report = { .event = outcome == CV_OK ? DEVICE_EVENT_MOUNT_OK :
-							     DEVICE_EVENT_MOUNT_FAIL,
-		.reason = outcome == CV_OK ? NULL : fail_reason(outcome) };
-	size_t accepted = 0;
-	enum cv_err err = report_send(w->unlock, &report, &accepted);
+	enum cv_err err;
 
+	w->report = (struct report){ .event = outcome == CV_OK ? DEVICE_EVENT_MOUNT_OK :
+								 DEVICE_EVENT_MOUNT_FAIL,
+		.reason = outcome == CV_OK ? NULL : fail_reason(outcome) };
+	err = report_send(w->unlock, &w->report);
 	if (err == CV_OK)
 		err = report_liars(w->unlock);
 	if (err != CV_OK)
 		log_warning("events: %s", cv_err_text(err));
-	log_debug("%s: %zu of %u gateways know", device_event_name(report.event), accepted,
-		w->unlock->identity.share_set.count);
 }
 
 static enum cv_err announce(struct watcher *w, const struct volume_ctl_message *m)

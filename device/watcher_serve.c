@@ -16,6 +16,10 @@
 #include "host/exit_code.h"
 #include "host/log.h"
 #include "host/ready.h"
+#include "protocol/crypto.h"
+
+#define REPORT_FIRST_MS UINT64_C(5000)
+#define REPORT_MOST_MS UINT64_C(300000)
 
 static void answer_status(struct watcher *w, int client)
 {
@@ -140,8 +144,10 @@ static int farewell(struct watcher *w)
 			process_status_text(status, w->volume.status));
 		log_error("%s: %s", w->request->mount_point, text);
 	}
-	if (w->mounted && mount_point_detach(w->request->mount_point, true) == CV_OK)
-		w->mounted = false;
+	if (w->mounted && mount_point_is_dead(w->request->mount_point) &&
+		mount_point_detach(w->request->mount_point, true) != CV_OK)
+		log_warning("%s: nothing behind it any more, but still mounted",
+			w->request->mount_point);
 	watcher_clean_up(w);
 	if (w->client >= 0) {
 		control_answer(w->client, code, text);
@@ -151,15 +157,49 @@ static int farewell(struct watcher *w)
 	return code;
 }
 
+/* Full jitter in 0 .. min(5 min, 5 s * 2^n), so that a fleet does not knock in step. */
+static void report_again_later(struct watcher *w)
+{
+	uint64_t most = REPORT_FIRST_MS << (w->report_tries < 6 ? w->report_tries : 6);
+	uint32_t random = 0;
+
+	w->report_tries++;
+	if (crypto_random(&random, sizeof(random)) != CV_OK)
+		random = UINT32_MAX;
+	w->report_at_ms = clock_monotonic_ms() + 1 +
+		random % (uint32_t)(most < REPORT_MOST_MS ? most : REPORT_MOST_MS);
+}
+
+static int poll_timeout(const struct watcher *w)
+{
+	uint64_t now = clock_monotonic_ms();
+
+	if (w->report.waiting == 0 || w->report.counter == 0)
+		return -1;
+	return w->report_at_ms > now ? (int)(w->report_at_ms - now) : 0;
+}
+
+/* A gateway that was down at the mount hears of it when it is back. */
+static void report_again(struct watcher *w)
+{
+	if (poll_timeout(w) != 0)
+		return;
+	if (report_send(w->unlock, &w->report) != CV_OK)
+		log_warning("events: cannot be sent");
+	report_again_later(w);
+}
+
 int watcher_serve(struct watcher *w)
 {
+	report_again_later(w);
 	struct pollfd fds[] = { { .fd = w->signal_fd, .events = POLLIN },
 		{ .fd = w->control_fd, .events = POLLIN },
 		{ .fd = w->volume.control, .events = POLLIN } };
 
 	for (;;) {
-		if (poll(fds, 3, -1) < 0 && errno != EINTR)
+		if (poll(fds, 3, poll_timeout(w)) < 0 && errno != EINTR)
 			break;
+		report_again(w);
 		if (fds[0].revents != 0)
 			take_signal(w);
 		if (fds[1].revents != 0)

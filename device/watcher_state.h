@@ -4,7 +4,7 @@
 #ifndef CONCLAVE_DEVICE_WATCHER_STATE_H
 #define CONCLAVE_DEVICE_WATCHER_STATE_H
 
-#include "device/unlock.h"
+#include "device/report.h"
 #include "device/volume_process.h"
 #include "device/watcher.h"
 
@@ -18,6 +18,9 @@ struct watcher {
 	uint64_t generation;
 	uint64_t since_ms;
 	struct unlock *unlock;
+	struct report report; /* MOUNT_OK: tried again while somebody has not heard it */
+	unsigned int report_tries;
+	uint64_t report_at_ms;
 	struct volume_process volume;
 };
 
