@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -59,11 +61,14 @@ static enum cv_err connect_one(int *out, const struct addrinfo *a, uint64_t dead
 	int fd = socket(a->ai_family, a->ai_socktype, a->ai_protocol);
 	int failed = 0;
 	socklen_t failed_len = sizeof(failed);
+	const int on = 1;
 
 	if (fd < 0)
 		return CV_ERR_UNREACHABLE;
 	if (fcntl(fd, F_SETFL, O_NONBLOCK) != 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) != 0)
 		goto out;
+	/* A request is two writes, head and body: the second must not wait for the first one's ACK. */
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	if (connect(fd, a->ai_addr, a->ai_addrlen) != 0) {
 		if (errno != EINPROGRESS)
 			goto out;

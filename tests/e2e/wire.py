@@ -49,6 +49,7 @@ class _Connection(http.client.HTTPSConnection):
 
     def connect(self):
         raw = socket.create_connection(self._address, self.timeout)
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.sock = self._context.wrap_socket(raw, server_hostname=self.host)
 
 
