@@ -52,7 +52,7 @@ static enum cv_err make_directory(const char *state, const char *name, const cha
 	enum cv_err err = state_path(path, state, name);
 
 	if (err == CV_OK)
-		err = user_directory(path, user_for_role(user));
+		err = user_directory(path, user != NULL ? user_for_role(state, user) : NULL);
 	if (err != CV_OK)
 		log_error("directory %s/%s: %s", state, name, cv_err_text(err));
 	return err;
@@ -67,13 +67,13 @@ static enum cv_err make_directories(const char *state)
 		return err;
 	}
 	/* made with the umask of whoever called us: the roles must be able to pass through */
-	if (user_separation() && chmod(state, 0711) != 0)
+	if (user_separation(state) && chmod(state, 0711) != 0)
 		return file_error(errno);
 	err = make_directory(state, STATE_FRONT, CONFIG_USER_FRONT);
 	if (err == CV_OK)
 		err = make_directory(state, STATE_KEEPER, CONFIG_USER_KEEPER);
 	if (err == CV_OK)
-		err = make_directory(state, STATE_KEYS, CONFIG_USER_KEEPER);
+		err = make_directory(state, STATE_KEYS, NULL);
 	if (err == CV_OK)
 		err = make_directory(state, STATE_SENDER, CONFIG_USER_SENDER);
 	return err;
@@ -127,6 +127,22 @@ static enum cv_err keeper_step(void *argument, void *result)
 	};
 
 	return keeper_init(&cfg, result);
+}
+
+/* The keeper reads its keys as root, before it becomes its user; the store is that user's. */
+static enum cv_err give_store(const struct init_paths *p, const char *user)
+{
+	static const char *const suffixes[] = { "", "-wal", "-shm", "-journal" };
+	char path[FILE_PATH_BUF + 16];
+	enum cv_err err = CV_OK;
+
+	for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]) && err == CV_OK; i++) {
+		snprintf(path, sizeof(path), "%s%s", p->store, suffixes[i]);
+		err = user_own_file(path, user);
+	}
+	if (err != CV_OK)
+		log_error("%s: %s", path, cv_err_text(err));
+	return err;
 }
 
 /* The CSR as the front's child wrote it, read back by us: it is public. */
@@ -255,10 +271,11 @@ enum cv_err init_gateway(const struct init_options *o)
 	if (err == CV_OK)
 		err = pin_gateway(o);
 	if (err == CV_OK)
-		err = user_run(user_for_role(CONFIG_USER_FRONT), front_step, p, NULL, 0);
+		err = user_run(user_for_role(o->state, CONFIG_USER_FRONT), front_step, p, NULL, 0);
 	if (err == CV_OK)
-		err = user_run(
-			user_for_role(CONFIG_USER_KEEPER), keeper_step, p, &keys, sizeof(keys));
+		err = user_run(NULL, keeper_step, p, &keys, sizeof(keys));
+	if (err == CV_OK)
+		err = give_store(p, user_for_role(o->state, CONFIG_USER_KEEPER));
 	/* the front's directory is closed to us only if we are neither root nor its owner */
 	if (err == CV_OK)
 		err = write_request(o, p, &keys);

@@ -158,7 +158,8 @@ static enum cv_err commit(struct grant *g, struct state_pin *pin)
 {
 	char text[FINGERPRINT_BUF];
 	uint8_t fingerprint[CV_HASH_BYTES];
-	enum cv_err err = user_run(user_for_role(CONFIG_USER_FRONT), write_step, g, NULL, 0);
+	enum cv_err err = user_run(
+		user_for_role(g->state, CONFIG_USER_FRONT), write_step, g, NULL, 0);
 
 	if (err != CV_OK)
 		return err;

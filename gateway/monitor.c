@@ -81,7 +81,7 @@ static enum cv_err check_pin(struct monitor *m)
 
 static enum cv_err check_users(const struct monitor *m)
 {
-	if (user_separation())
+	if (user_separation(m->cfg->state))
 		return CV_OK;
 	if (m->cfg->sandbox == SANDBOX_REQUIRE) {
 		log_error("[sandbox] mode = require: needs root and the users " CONFIG_USER_FRONT

@@ -60,7 +60,7 @@ static int run_front(struct role_context *r)
 		.cfg = &r->cfg,
 		.pin = &r->pin,
 		.config_name = r->config_name,
-		.user = user_for_role(CONFIG_USER_FRONT),
+		.user = user_for_role(r->cfg.state, CONFIG_USER_FRONT),
 		.keeper_fd = ROLE_FD_WORK,
 		.control_fd = ROLE_FD_CONTROL,
 	};
@@ -88,7 +88,7 @@ static int run_keeper(struct role_context *r)
 		.control_fd = ROLE_FD_CONTROL,
 		.sender_fd = ROLE_FD_ALERTS,
 		.sandbox = r->cfg.sandbox,
-		.user = user_for_role(CONFIG_USER_KEEPER),
+		.user = user_for_role(r->cfg.state, CONFIG_USER_KEEPER),
 	};
 
 	if (state_path(store, r->cfg.state, STATE_STORE) != CV_OK ||
@@ -151,7 +151,7 @@ static int run_sender(struct role_context *r)
 		.context = r,
 	};
 	/* first of all: what it makes and reads is this user's */
-	enum cv_err err = user_become(user_for_role(CONFIG_USER_SENDER));
+	enum cv_err err = user_become(user_for_role(r->cfg.state, CONFIG_USER_SENDER));
 
 	if (err == CV_OK)
 		err = state_path(outbox, r->cfg.state, STATE_OUTBOX);
@@ -163,7 +163,7 @@ static int run_selftest(struct role_context *r)
 	struct config_address address;
 	char path[FILE_PATH_BUF], why[TLS_WHY_MAX] = "";
 	X509 *root = NULL;
-	enum cv_err err = user_become(user_for_role(CONFIG_USER_FRONT));
+	enum cv_err err = user_become(user_for_role(r->cfg.state, CONFIG_USER_FRONT));
 
 	if (err != CV_OK || r->argc < 3 || config_address_parse(&address, r->argv[2]) != CV_OK ||
 		state_path(path, r->cfg.state, STATE_TLS_ROOT) != CV_OK)

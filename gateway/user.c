@@ -15,15 +15,35 @@
 #include "host/file.h"
 #include "host/log.h"
 
-bool user_separation(void)
+/* Every directory above `path` lets others pass. `path` itself is ours to make or to mend. */
+static bool others_pass(const char *path)
 {
-	return geteuid() == 0 && getpwnam(CONFIG_USER_FRONT) != NULL &&
-		getpwnam(CONFIG_USER_KEEPER) != NULL && getpwnam(CONFIG_USER_SENDER) != NULL;
+	char prefix[FILE_PATH_BUF];
+	struct stat st;
+
+	if (path[0] != '/' || strlen(path) >= sizeof(prefix))
+		return false;
+	for (const char *slash = path; slash != NULL; slash = strchr(slash + 1, '/')) {
+		size_t n = slash == path ? 1 : (size_t)(slash - path);
+
+		memcpy(prefix, path, n);
+		prefix[n] = '\0';
+		if (stat(prefix, &st) != 0 || (st.st_mode & S_IXOTH) == 0)
+			return false;
+	}
+	return true;
 }
 
-const char *user_for_role(const char *name)
+bool user_separation(const char *state)
 {
-	return user_separation() ? name : NULL;
+	return geteuid() == 0 && getpwnam(CONFIG_USER_FRONT) != NULL &&
+		getpwnam(CONFIG_USER_KEEPER) != NULL && getpwnam(CONFIG_USER_SENDER) != NULL &&
+		others_pass(state);
+}
+
+const char *user_for_role(const char *state, const char *name)
+{
+	return user_separation(state) ? name : NULL;
 }
 
 enum cv_err user_become(const char *name)
@@ -102,14 +122,11 @@ out:
 	return err;
 }
 
-enum cv_err user_directory(const char *path, const char *user)
+static enum cv_err own(const char *path, const char *user, mode_t type)
 {
-	enum cv_err err = file_make_dir(path, 0700);
 	struct passwd *pw;
 	struct stat st;
 
-	if (err != CV_OK)
-		return err;
 	if (user == NULL)
 		return CV_OK;
 	pw = getpwnam(user);
@@ -117,10 +134,24 @@ enum cv_err user_directory(const char *path, const char *user)
 		return CV_ERR_NOT_FOUND;
 	if (lstat(path, &st) != 0)
 		return file_error(errno);
-	if (!S_ISDIR(st.st_mode))
-		return CV_ERR_NOT_DIR;
+	if ((st.st_mode & S_IFMT) != type)
+		return CV_ERR_PERMISSION;
 	if (st.st_uid == pw->pw_uid)
 		return CV_OK;
 	/* lchown: a link put in its place by the old owner leads nowhere */
 	return lchown(path, pw->pw_uid, pw->pw_gid) == 0 ? CV_OK : file_error(errno);
+}
+
+enum cv_err user_directory(const char *path, const char *user)
+{
+	enum cv_err err = file_make_dir(path, 0700);
+
+	return err == CV_OK ? own(path, user, S_IFDIR) : err;
+}
+
+enum cv_err user_own_file(const char *path, const char *user)
+{
+	enum cv_err err = own(path, user, S_IFREG);
+
+	return err == CV_ERR_NOT_FOUND ? CV_OK : err;
 }

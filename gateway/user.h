@@ -13,10 +13,13 @@
 
 #include "protocol/err.h"
 
-/* We are root and all three users exist. */
-bool user_separation(void);
+/*
+ * The roles have users of their own: we are root, all three users exist, and others can get
+ * through to the directory `state` (into a private directory of a demo they could not).
+ */
+bool user_separation(const char *state);
 /* `name` where the roles have users of their own, else NULL. */
-const char *user_for_role(const char *name);
+const char *user_for_role(const char *state, const char *name);
 
 /*
  * Becomes the user for good: groups, user ids, no way back; the death signal of the parent, which
@@ -34,5 +37,7 @@ CV_MUST_CHECK enum cv_err user_run(
 
 /* The directory becomes that user's (NULL: stays), mode 0700, made if missing. */
 CV_MUST_CHECK enum cv_err user_directory(const char *path, const char *user);
+/* The file becomes that user's (NULL: stays); CV_OK if there is none. Links are not followed. */
+CV_MUST_CHECK enum cv_err user_own_file(const char *path, const char *user);
 
 #endif
