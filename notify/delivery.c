@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "host/clock.h"
+#include "host/file.h"
 #include "host/log.h"
 #include "host/secret.h"
 #include "notify/backoff.h"
@@ -11,6 +12,7 @@
 #include "protocol/crypto.h"
 
 #define WAIT_MAX_MS 60000
+#define CA_FILE_MAX (1 << 20)
 #define PARALLEL_MAX DELIVERY_WEBHOOK_PARALLEL
 
 struct target {
@@ -26,6 +28,7 @@ struct target {
 struct delivery {
 	CURLM *multi;
 	struct outbox *outbox;
+	struct curl_blob roots; /* data NULL: the system's */
 	uint32_t backoff_ms;
 	uint32_t backoff_max_ms;
 	struct target targets[DESTINATIONS_MAX];
@@ -40,7 +43,26 @@ static uint32_t jitter(void)
 	return crypto_random(&n, sizeof(n)) == CV_OK ? n : 0;
 }
 
-static enum cv_err open_target(struct target *t, const struct sender_config *cfg)
+/* In memory, since the sandbox closes the file system. */
+static enum cv_err read_roots(struct delivery *dl, const char *ca_file)
+{
+	uint8_t *text = NULL;
+	enum cv_err err;
+
+	if (!ca_file)
+		return CV_OK;
+	err = file_read(&text, &dl->roots.len, ca_file, CA_FILE_MAX);
+	if (err) {
+		log_error("alerts: roots %s: %s", ca_file, cv_err_text(err));
+		return err;
+	}
+	dl->roots.data = text;
+	dl->roots.flags = CURL_BLOB_NOCOPY;
+	return CV_OK;
+}
+
+static enum cv_err open_target(
+	struct target *t, const struct sender_config *cfg, const struct curl_blob *roots)
 {
 	const struct destination *d = t->destination;
 	char why[DESTINATION_WHY_MAX] = "";
@@ -59,7 +81,8 @@ static enum cv_err open_target(struct target *t, const struct sender_config *cfg
 	t->request_count = d->kind == DESTINATION_TELEGRAM ? DELIVERY_TELEGRAM_PARALLEL
 							   : DELIVERY_WEBHOOK_PARALLEL;
 	for (size_t i = 0; i < t->request_count && !err; i++)
-		err = request_open(&t->requests[i], cfg, d->kind, t->secret);
+		err = request_open(&t->requests[i], cfg, roots->data ? roots : NULL, d->kind,
+			t->secret);
 	return err;
 }
 
@@ -76,11 +99,11 @@ enum cv_err delivery_open(
 	dl->backoff_max_ms =
 		cfg->backoff_max_ms ? cfg->backoff_max_ms : SENDER_BACKOFF_MAX_MS_DEFAULT;
 	dl->multi = curl_multi_init();
-	err = dl->multi ? CV_OK : CV_ERR_MEMORY;
+	err = dl->multi ? read_roots(dl, cfg->ca_file) : CV_ERR_MEMORY;
 	for (size_t i = 0; i < cfg->destination_count && !err; i++) {
 		dl->target_count = i + 1;
 		dl->targets[i].destination = &cfg->destinations[i];
-		err = open_target(&dl->targets[i], cfg);
+		err = open_target(&dl->targets[i], cfg, &dl->roots);
 	}
 	if (err)
 		delivery_close(dl);
@@ -104,6 +127,7 @@ void delivery_close(struct delivery *dl)
 		secret_free(t->secret);
 	}
 	curl_multi_cleanup(dl->multi);
+	free(dl->roots.data);
 	free(dl);
 }
 

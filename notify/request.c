@@ -23,7 +23,8 @@ static size_t take_answer(char *data, size_t size, size_t count, void *context)
 }
 
 /* curl_easy_setopt returns an int-like code; one sum tells whether all of them were 0. */
-static unsigned set_fixed(CURL *easy, const struct sender_config *cfg)
+static unsigned set_fixed(
+	CURL *easy, const struct sender_config *cfg, const struct curl_blob *roots)
 {
 	unsigned bad = 0;
 
@@ -36,8 +37,8 @@ static unsigned set_fixed(CURL *easy, const struct sender_config *cfg)
 	bad |= curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
 	bad |= curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
 	bad |= curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-	if (cfg->ca_file) {
-		bad |= curl_easy_setopt(easy, CURLOPT_CAINFO, cfg->ca_file);
+	if (roots) {
+		bad |= curl_easy_setopt(easy, CURLOPT_CAINFO_BLOB, roots);
 		bad |= curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
 	}
 	bad |= curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS);
@@ -48,7 +49,8 @@ static unsigned set_fixed(CURL *easy, const struct sender_config *cfg)
 }
 
 enum cv_err request_open(struct request *rq, const struct sender_config *cfg,
-	enum destination_kind kind, const struct destination_secret *secret)
+	const struct curl_blob *roots, enum destination_kind kind,
+	const struct destination_secret *secret)
 {
 	char url[TELEGRAM_URL_MAX + 1];
 	unsigned bad;
@@ -57,7 +59,7 @@ enum cv_err request_open(struct request *rq, const struct sender_config *cfg,
 	rq->easy = curl_easy_init();
 	if (!rq->easy)
 		return CV_ERR_MEMORY;
-	bad = set_fixed(rq->easy, cfg);
+	bad = set_fixed(rq->easy, cfg, roots);
 	bad |= curl_easy_setopt(rq->easy, CURLOPT_WRITEFUNCTION, take_answer);
 	bad |= curl_easy_setopt(rq->easy, CURLOPT_WRITEDATA, rq);
 	bad |= curl_easy_setopt(rq->easy, CURLOPT_PRIVATE, rq);

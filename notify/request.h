@@ -33,9 +33,13 @@ enum request_result {
 	REQUEST_FAILED	 /* the destination */
 };
 
-/* What never changes between alerts: TLS, timeouts, protocols, address. */
+/*
+ * What never changes between alerts: TLS, timeouts, protocols, address. `roots` is the text of
+ * cfg->ca_file, which must outlive the request; NULL: the system's roots.
+ */
 CV_MUST_CHECK enum cv_err request_open(struct request *rq, const struct sender_config *cfg,
-	enum destination_kind kind, const struct destination_secret *secret);
+	const struct curl_blob *roots, enum destination_kind kind,
+	const struct destination_secret *secret);
 void request_close(struct request *rq);
 
 /* Headers and body for rq->entry; rq->easy is then ready for curl_multi_add_handle. */

@@ -35,7 +35,7 @@ struct sender_config {
 	const struct destination *destinations;
 	size_t destination_count; /* 0 is allowed: alerts are then taken and dropped */
 	bool allow_http;
-	const char *ca_file; /* PEM; NULL: the system's */
+	const char *ca_file; /* PEM, read once at the start; NULL: the system's */
 	/* 0 in any of these: the default above */
 	uint32_t attempts_max;
 	uint32_t outbox_max;

@@ -487,3 +487,79 @@ def test_an_address_file_with_open_permissions_stops_the_start(sender, receivers
         sender.start()
     assert sender.process.wait(timeout=DEADLINE_S) == 3
     assert "0600" in sender.log_text()
+
+
+# --- the same behind a real gateway, in its sandbox
+
+
+def webhook_file(directory, url):
+    key = secrets.token_bytes(32)
+    path = os.path.join(directory, "ops.conf")
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as f:
+        f.write(f"url = {url}\nsecret = whsec_{base64.b64encode(key).decode()}\n")
+    return key, path
+
+
+def collect(receiver, key, wanted):
+    """Alerts in the order they came, until one of each wanted (type, device) is here."""
+    got, missing = [], set(wanted)
+    while missing:
+        _, headers, payload, step = receiver.get()
+        if step != 200:
+            continue
+        check_signature(key, headers, payload)
+        body = json.loads(payload)
+        got.append(body)
+        missing.discard((body["type"], body["data"].get("device")))
+    return got
+
+
+def pid_of(gateway, role):
+    for pid in gateway.pids():
+        with open(f"/proc/{pid}/cmdline", "rb") as f:
+            if f.read().split(b"\0")[0] == b"conclave-gateway: " + role:
+                return pid
+    raise AssertionError(f"no {role} process")
+
+
+def test_a_gateway_tells_what_happens_to_a_device(fleet, receivers):
+    ca, context = make_certificates(str(fleet.dir), "localhost")
+    r = receivers(tls=context)
+    key, path = webhook_file(str(fleet.dir), f"https://localhost:{r.port}/hidden-path")
+    g1 = fleet.gateway("g1", f"[notify]\nca_file = {ca}\n[webhook.ops]\nfile = {path}\n")
+    fleet.gateway("g2")
+    dev = fleet.device("cam-7", 2)
+    dev.key()
+    got = collect(r, key, [("GATEWAY_STARTED", None), ("DEVICE_ENROLLED", "cam-7"),
+                           ("BOOT_LOCKED", "cam-7"), ("AUTH_OK", "cam-7")])
+    assert {a["data"]["gateway"] for a in got} == {"g1"}
+    fleet.conclave("device", "revoke", "cam-7")
+    dev.key(want=11, timeout="1s")
+    got += collect(r, key, [("DEVICE_REVOKED", "cam-7"), ("AUTH_DENIED", "cam-7")])
+    denied = [a for a in got if a["type"] == "AUTH_DENIED"][0]["data"]
+    assert (denied["severity"], denied["reason"]) == ("warning", "device_revoked")
+    g1.stop()
+    log = g1.log_text()
+    assert "hidden-path" not in log and str(r.port) not in log
+    assert base64.b64encode(key).decode() not in log
+
+
+def test_a_killed_or_frozen_sender_loses_nothing_and_delays_no_unlock(fleet, receivers):
+    r = receivers(["stall"])
+    key, path = webhook_file(str(fleet.dir), f"http://127.0.0.1:{r.port}/x")
+    g1 = fleet.gateway("g1", f"[webhook.ops]\nfile = {path}\n")
+    fleet.gateway("g2")
+    dev = fleet.device("cam-7", 2)
+    dev.key()
+    r.get()
+    frozen = pid_of(g1, b"sender")
+    os.kill(frozen, signal.SIGSTOP)
+    dev.key()
+    os.kill(frozen, signal.SIGKILL)
+    dev.key()
+    r.set_script(200)
+    r.release.set()
+    got = collect(r, key, [("GATEWAY_STARTED", None), ("DEVICE_ENROLLED", "cam-7"),
+                           ("BOOT_LOCKED", "cam-7")])
+    while len({a["data"]["id"] for a in got if a["type"] == "AUTH_OK"}) < 3:
+        got += collect(r, key, [("AUTH_OK", "cam-7")])
