@@ -116,7 +116,7 @@ static enum cv_err authorize_answer_from(struct authorize_answer *m, const struc
 
 enum cv_err authorize_answer_decode(struct authorize_answer *m, const char *body, size_t len)
 {
-	struct authorize_answer decoded;
+	struct authorize_answer decoded = {.anchor = ""};
 	struct cJSON *tree = NULL;
 	enum cv_err err = json_parse(&tree, body, len, CV_BODY_MAX);
 

@@ -103,8 +103,7 @@ static void an_unauthenticated_refusal_of_any_status_is_none(void **state)
 {
 	static const char *const bodies[] = {
 		"{\"type\":\"about:blank\",\"title\":\"no\",\"status\":403,\"retry\":\"no\"}",
-		"{\"type\":\"about:blank\",\"title\":\"x\",\"status\":503,\"retry\":\"later\","
-		"\"retry_after\":31536000}",
+		"{\"type\":\"about:blank\",\"status\":503,\"retry\":\"later\",\"retry_after\":31536000}",
 		"", "<html>blocked</html>"};
 
 	(void)state;
