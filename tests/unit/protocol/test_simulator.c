@@ -1,7 +1,7 @@
 /*
  * Thousands of schedules through the real state machine. A failing seed is printed with what it
  * broke; SIM_SEED=seed SIM_COUNT=1 replays it, SIM_TRACE=1 shows it, SIM_COUNT=n runs more,
- * SIM_TEST=pattern picks tests by name.
+ * SIM_TEST=pattern picks tests by name; make test-long (CONCLAVE_LONG) runs ten times as many.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -34,7 +34,7 @@ static void run_schedules(const char *name, schedule_fn *schedule, uint64_t coun
 	uint64_t first = env_u64("SIM_SEED", 1);
 	unsigned int failures = 0;
 
-	count = env_u64("SIM_COUNT", count);
+	count = env_u64("SIM_COUNT", getenv("CONCLAVE_LONG") != NULL ? 10 * count : count);
 	for (uint64_t seed = first; seed < first + count && failures < 5; seed++) {
 		const char *broken = schedule(&world, seed);
 
