@@ -85,8 +85,8 @@ CIVETWEB_DIR := $(BUILD)/civetweb
 CIVETWEB_LIB := $(CIVETWEB_DIR)/libcivetweb.a
 $(CIVETWEB_LIB): deploy/civetweb.sh
 	@CC="$(CC)" sh deploy/civetweb.sh $(CIVETWEB_DIR)
-$(call obj,$(wildcard gateway/*.c)): CPPFLAGS += -I$(CIVETWEB_DIR)/include
-$(call obj,$(wildcard gateway/*.c)): | $(CIVETWEB_LIB)
+$(call obj,$(wildcard gateway/*.c tests/unit/gateway/*.c)): CPPFLAGS += -I$(CIVETWEB_DIR)/include
+$(call obj,$(wildcard gateway/*.c tests/unit/gateway/*.c)): | $(CIVETWEB_LIB)
 
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
