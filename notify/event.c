@@ -138,12 +138,6 @@ enum cv_err event_set_reason(struct event_alert *alert, const char *token)
 	return CV_OK;
 }
 
-void event_set_foreign_reason(struct event_alert *alert, const char *text)
-{
-	if (text[0] && event_set_reason(alert, text) != CV_OK)
-		strcpy(alert->reason, "other");
-}
-
 /* The next free detail, or NULL when the key may not be added. */
 static struct event_detail *free_detail(struct event_alert *alert, enum event_key key, int number)
 {

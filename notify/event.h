@@ -123,8 +123,6 @@ CV_MUST_CHECK enum cv_err event_init(struct event_alert *alert, enum event_type 
 	const char *gateway, const char *device, uint64_t time_s);
 /* Each keeps the alert as it was and returns CV_ERR_ARGUMENT if the value has a wrong form. */
 CV_MUST_CHECK enum cv_err event_set_reason(struct event_alert *alert, const char *token);
-/* What a peer said: a reason of another form becomes "other", an empty one stays empty. */
-void event_set_foreign_reason(struct event_alert *alert, const char *text);
 CV_MUST_CHECK enum cv_err event_add_number(
 	struct event_alert *alert, enum event_key key, uint64_t number);
 CV_MUST_CHECK enum cv_err event_add_token(

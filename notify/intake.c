@@ -47,12 +47,14 @@ static enum cv_err put_alert(
 		b->invalid++;
 		return CV_OK;
 	}
+	b->alerts++;
+	if (!outbox_wants(in->outbox, alert.severity))
+		return CV_OK;
 	if (!b->open)
 		err = outbox_begin(in->outbox);
 	if (err)
 		return err;
 	b->open = true;
-	b->alerts++;
 	return outbox_put(in->outbox, &alert, now_ms);
 }
 

@@ -22,7 +22,7 @@ struct intake {
 	struct outbox *outbox;
 	bool ended;	       /* nobody holds the keeper's end any more */
 	bool metrics_asked;    /* the caller answers with intake_answer_metrics */
-	uint64_t received;     /* alerts that are in the outbox */
+	uint64_t received;     /* alerts taken: in the outbox, or wanted by nobody */
 	uint64_t invalid;      /* packets that are neither an alert nor a question */
 };
 

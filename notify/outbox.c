@@ -113,6 +113,15 @@ uint64_t outbox_orphans(struct outbox *ob)
 	return total > ours ? total - ours : 0;
 }
 
+bool outbox_wants(const struct outbox *ob, enum event_severity severity)
+{
+	for (size_t i = 0; i < ob->queue_count; i++) {
+		if (severity >= ob->queues[i].least)
+			return true;
+	}
+	return false;
+}
+
 enum cv_err outbox_begin(struct outbox *ob)
 {
 	return begin(ob, true);

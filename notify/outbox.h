@@ -67,6 +67,9 @@ void outbox_close(struct outbox *ob);
 /* Entries for destinations that are not configured any more. */
 uint64_t outbox_orphans(struct outbox *ob);
 
+/* Whether any destination takes alerts of this severity: if none does, nothing need be written. */
+bool outbox_wants(const struct outbox *ob, enum event_severity severity);
+
 /*
  * One transaction over several alerts: begin, put each, commit. After a failed put or commit
  * nothing of the batch is in the outbox, and the batch is over. A second alert of the same id is

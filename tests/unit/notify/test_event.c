@@ -155,19 +155,6 @@ static void has_no_room_for_a_place_or_a_secret(void **state)
 	assert_string_equal(a.reason, "measurement_mismatch");
 }
 
-static void a_foreign_reason_of_another_form_becomes_other(void **state)
-{
-	struct event_alert a = sample_alert(EVENT_MOUNT_FAIL);
-
-	(void)state;
-	event_set_foreign_reason(&a, "wrong_key");
-	assert_string_equal(a.reason, "wrong_key");
-	event_set_foreign_reason(&a, "");
-	assert_string_equal(a.reason, "wrong_key");
-	event_set_foreign_reason(&a, "lat_48_1351");
-	assert_string_equal(a.reason, "other");
-}
-
 static void refuses_ids_of_another_form(void **state)
 {
 	struct event_alert a;
@@ -209,7 +196,6 @@ int main(void)
 		cmocka_unit_test(no_flipped_bit_goes_unnoticed),
 		cmocka_unit_test(refuses_what_json_would_tolerate),
 		cmocka_unit_test(has_no_room_for_a_place_or_a_secret),
-		cmocka_unit_test(a_foreign_reason_of_another_form_becomes_other),
 		cmocka_unit_test(refuses_ids_of_another_form),
 		cmocka_unit_test(a_line_says_who_and_what),
 	};

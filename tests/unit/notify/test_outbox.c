@@ -68,6 +68,7 @@ static void each_destination_gets_what_is_severe_enough(void **state)
 	uint64_t next = 0;
 
 	(void)state;
+	assert_true(outbox_wants(ob, EVENT_INFO));
 	put(ob, &info);
 	put(ob, &critical);
 	assert_int_equal(due(ob, 0, NOW, entries, &next), 2);
