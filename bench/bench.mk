@@ -3,8 +3,9 @@
 BENCH_GFSHARE := $(wildcard /usr/include/libgfshare.h)
 BENCH_shamir := measure
 BENCH_steps := measure tls_pair
+BENCH_alerts := measure receiver
 BENCH_load := measure load_device load_client load_fill
-BENCH_PROGRAMS := shamir steps load
+BENCH_PROGRAMS := shamir steps alerts load
 BENCH_BIN := $(addprefix $(BUILD)/bench/,$(BENCH_PROGRAMS))
 BENCH_NEED := gateway notify host protocol shamir
 

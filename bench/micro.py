@@ -1,6 +1,7 @@
 """Figures of single functions: split and combine beside libgfshare, and the steps of a release."""
 
 import os
+import statistics
 import subprocess
 import tempfile
 
@@ -30,6 +31,23 @@ def shamir():
     lines += ["Coefficients from libsodium on both sides, inside the time. conclave works in constant time",
               "without tables; libgfshare looks up logarithms by secret bytes.", ""]
     return lines if peer else lines + report.missing("libgfshare", "libgfshare-dev")
+
+
+def alerts():
+    report.progress("alerts into the outbox and out to a webhook")
+    rounds = []
+    for _ in range(3):
+        with tempfile.TemporaryDirectory(dir="/var/tmp", prefix="conclave-bench-") as directory:
+            rounds.append(rows_of(os.path.join(report.BENCH, "alerts"), directory)[0])
+    durable, delivered, median, largest = (
+        statistics.median(float(r[i]) for r in rounds) for i in range(4))
+    return report.table(
+        "Alerts through the sender to one webhook on loopback, 10,000 each, median of 3 runs",
+        ["", "value"],
+        [["durable in the outbox, per second", f"{durable:.0f}"],
+         ["delivered (signed, plain HTTP, 4 at once), per second", f"{delivered:.0f}"],
+         ["one alert from keeper to receiver, ms, median", f"{median / 1000:.2f}"],
+         ["one alert from keeper to receiver, ms, largest", f"{largest / 1000:.2f}"]])
 
 
 def steps():
