@@ -144,13 +144,14 @@ test: ## install what is missing, build, and run every test (under 12 minutes on
 	@sh deploy/install-deps.sh test
 	@$(REMAKE) test-run
 CHECKS := 'include directions and headers=sh tests/style/check.sh' \
-	'constant time of shamir (taint)=sh tests/taint/run.sh $(CC) -O2'
+	'constant time (valgrind taint)=sh tests/taint/run.sh $(CC) -O2' \
+	'vectors are what the references write=$(PYTHON) tests/reference.py --check && $(PYTHON) tests/reference_shamir.py --check'
 test-run: all $(UNIT_BIN)
 	@CONCLAVE_BIN=$(abspath $(BUILD)/bin) $(PYTHON) tests/run.py --unit $(UNIT_BIN) \
 		--check $(CHECKS) --pytest -q tests/e2e
 
 test-long: ## the longer suites: every compiler and level, tens of thousands of crash states
-	@sh deploy/install-deps.sh test
+	@sh deploy/install-deps.sh long
 	@$(REMAKE) test-long-run
 test-long-run: all $(UNIT_BIN)
 	@CONCLAVE_LONG=1 CONCLAVE_BIN=$(abspath $(BUILD)/bin) $(PYTHON) tests/run.py --unit $(UNIT_BIN) \

@@ -1,5 +1,5 @@
 #!/bin/sh
-# install-deps.sh [build|test]: installs the Debian packages that building (and testing) needs and
+# install-deps.sh [build|test|long]: installs the Debian packages that building (and testing) needs and
 # that are not there yet. Does nothing, without the network and without root, if all are present.
 set -eu
 
@@ -7,12 +7,14 @@ BUILD='gcc libc6-dev make binutils pkg-config dpkg-dev xz-utils ca-certificates
 libsodium-dev libssl-dev libmbedtls-dev libcurl4-openssl-dev libcjson-dev libfuse3-dev fuse3
 libsqlite3-dev libinih-dev libseccomp-dev'
 TEST='libcmocka-dev python3 python3-pytest python3-cryptography openssl curl procps valgrind'
+LONG='clang'
 
 case "${1:-test}" in
 build) wanted=$BUILD ;;
 test) wanted="$BUILD $TEST" ;;
+long) wanted="$BUILD $TEST $LONG" ;;
 *)
-	echo 'usage: install-deps.sh [build|test]' >&2
+	echo 'usage: install-deps.sh [build|test|long]' >&2
 	exit 2
 	;;
 esac

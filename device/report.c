@@ -139,7 +139,7 @@ enum cv_err report_liars(struct unlock *u)
 		struct report report = { .event = DEVICE_EVENT_SHARE_INVALID,
 			.gateway = u->identity.share_set.members[i].gateway };
 
-		if (u->handshake.members[i].fault != HANDSHAKE_FAULT_SHARE)
+		if (!u->handshake.members[i].share_invalid)
 			continue;
 		log_warning("gateway %s: %s", report.gateway, unlock_member_text(u, i));
 		err = report_send(u, &report);

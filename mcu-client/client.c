@@ -120,7 +120,7 @@ static enum cv_err unlock(struct boot *b)
 static void liars_report(struct boot *b)
 {
 	for (size_t i = 0; i < b->identity.set.count; i++)
-		if (b->handshake.members[i].fault == HANDSHAKE_FAULT_SHARE)
+		if (b->handshake.members[i].share_invalid)
 			(void)report_event(&b->link, &b->handshake, DEVICE_EVENT_SHARE_INVALID,
 				NULL, b->identity.set.members[i].gateway);
 }
