@@ -6,6 +6,7 @@ import secrets
 import statistics
 import subprocess
 import tempfile
+import time
 
 import fleet
 import report
@@ -15,6 +16,7 @@ DEVICES = 2000
 THREADS = 16
 SECONDS = 2
 ROUNDS = 7
+SIZES = [1000, 10000, 100000]
 
 
 def generator(*argv):
@@ -70,6 +72,8 @@ def row(what, rounds, ceiling):
 
 
 def load():
+    if not report.have("openssl"):
+        return report.missing("openssl s_server", "openssl")
     cores = os.cpu_count()
     report.progress(f"releases per second, {ROUNDS} rounds of {SECONDS} s in turn")
     seed = secrets.token_hex(32)
@@ -108,3 +112,35 @@ def load():
     if faults:
         lines += [f"failures: {faults}", ""]
     return lines
+
+
+def resident_mib(pids):
+    total = 0
+    for pid in pids:
+        total += int(report.read(f"/proc/{pid}/status", r"^VmRSS:\s+(\d+)"))
+    return total / 1024
+
+
+def size():
+    """One gateway with more and more devices: does a release cost the same?"""
+    rows = []
+    for count in SIZES:
+        report.progress(f"one gateway with {count:,} devices")
+        seed = secrets.token_hex(32)
+        with fleet.Fleet(1) as f:
+            gateway = f.gateways[0]
+            generator("fill", gateway.state, fleet.FLEET, gateway.name, seed, count)
+            start = time.perf_counter()
+            f.start()
+            ready = time.perf_counter() - start
+            # Every device that asks is one that has not been asked for since the start.
+            result = generator("release", "127.0.0.1", gateway.port, f.tls_root(), fleet.FLEET,
+                               gateway.name, seed, count, 1, SECONDS)
+            with open(f"/proc/{gateway.process.pid}/task/{gateway.process.pid}/children",
+                      encoding="ascii") as children:
+                memory = resident_mib([gateway.process.pid, *map(int, children.read().split())])
+        rows.append([f"{count:,}", f"{result['median']:.2f}", f"{result['p99']:.2f}",
+                     result["failed"], f"{ready:.1f}", f"{memory:.0f}"])
+    return report.table(
+        "One gateway and the number of its devices; one device asks after another",
+        ["devices", "release ms, median", "99 %", "failed", "start-up s", "memory MiB"], rows)
