@@ -8,6 +8,7 @@ import http.server
 import json
 import os
 import queue
+import resource
 import secrets
 import signal
 import socket
@@ -103,6 +104,7 @@ class Sender:
         self.secrets = []
         self.process = None
         self.log = os.path.join(directory, "sender.log")
+        self.lines = queue.Queue()
 
     def file(self, name, text, hidden):
         path = os.path.join(self.directory, name + ".conf")
@@ -132,9 +134,23 @@ class Sender:
         self.process = subprocess.Popen(
             [SENDER, "--run", str(fd), os.path.join(self.directory, "outbox.db"), ca,
              str(attempts), str(backoff_ms), str(backoff_max_ms), *self.destinations],
-            pass_fds=[fd], stdout=subprocess.PIPE, stderr=open(self.log, "ab"))
+            pass_fds=[fd], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            preexec_fn=lambda: signal.signal(signal.SIGXFSZ, signal.SIG_IGN))
+        self.copier = threading.Thread(target=self.copy_log, args=[self.process.stderr])
+        self.copier.start()
         assert self.process.stdout.readline() == b"ready\n"
         return self
+
+    def copy_log(self, stream):
+        with open(self.log, "ab") as f:
+            for line in stream:
+                f.write(line)
+                f.flush()
+                self.lines.put(line.decode())
+
+    def wait_for_line(self, text):
+        while text not in self.lines.get(timeout=DEADLINE_S):
+            pass
 
     def send(self, text):
         self.keeper.send(b"A" + text)
@@ -165,6 +181,9 @@ class Sender:
         return self.process.wait(timeout=DEADLINE_S)
 
     def log_text(self):
+        """What was said before the last line that a test waited for; all of it after the end."""
+        if self.process.poll() is not None:
+            self.copier.join()
         with open(self.log, encoding="utf-8") as f:
             return f.read()
 
@@ -233,6 +252,7 @@ def test_a_failing_receiver_gets_the_same_id_again_until_it_takes_it(sender, rec
     sender.wait_for('conclave_alerts_delivered_total{destination="ops"}', "1")
     assert sender.metrics()['conclave_alerts_failed_attempts_total{destination="ops"}'] == "5"
     assert r.requests.empty()
+    sender.stop()
     log = sender.log_text()
     assert log.count("not delivered") == 1 and log.count("delivering again") == 1
 
@@ -357,7 +377,29 @@ def test_what_is_always_refused_becomes_a_dead_letter_and_holds_up_nothing(sende
     assert r.get()[1]["webhook-id"] == good
     sender.wait_for('conclave_alerts_waiting{destination="ops"}', "0")
     assert r.requests.empty()
+    sender.stop()
     assert sender.log_text().count("dead letter") == 1
+
+
+def test_a_full_disk_leaves_alerts_in_the_channel_until_there_is_room(sender, receivers):
+    r = receivers()
+    sender.webhook("ops", r.port)
+    sender.start()
+    pid = sender.process.pid
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
+    sent = {}
+    for _ in range(20):
+        ident, text = alert()
+        sent[ident] = text
+        sender.send(text)
+    sender.wait_for_line("alerts wait in the channel")
+    assert r.requests.empty()
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    sender.wait_for_line("works again")
+    got = {}
+    while got != sent:
+        _, headers, payload, _ = r.get()
+        got[headers["webhook-id"]] = payload
 
 
 def test_telegram_gets_a_line_and_is_waited_for(sender, receivers):
