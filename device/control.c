@@ -64,10 +64,10 @@ static enum cv_err receive_text(int fd, char text[CONTROL_TEXT_MAX])
 	do
 		n = recv(fd, text, CONTROL_TEXT_MAX - 1, 0);
 	while (n < 0 && errno == EINTR);
+	if (n == 0 || (n < 0 && errno == ECONNRESET))
+		return CV_ERR_NOT_FOUND; /* it ended before it answered */
 	if (n < 0)
 		return file_error(errno);
-	if (n == 0)
-		return CV_ERR_NOT_FOUND;
 	text[n] = '\0';
 	return CV_OK;
 }

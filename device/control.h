@@ -26,7 +26,7 @@ void control_answer(int client, int exit_code, const char *text);
 
 /*
  * Asks the watcher; waits for the answer as long as the watcher lives. CV_ERR_NOT_FOUND: there is
- * no watcher. *exit_code and text are its answer.
+ * no watcher (any more). *exit_code and text are its answer.
  */
 CV_MUST_CHECK enum cv_err control_ask(
 	int *exit_code, char text[CONTROL_TEXT_MAX], const char *run_dir, const char *request);

@@ -57,7 +57,7 @@ void last_write(const struct unlock *u, enum cv_err outcome, const struct last_m
 	cJSON_AddNumberToObject(doc, "attempts", u->handshake.attempt);
 	if (mount->generation != 0)
 		cJSON_AddNumberToObject(doc, "generation", (double)mount->generation);
-	if (mount->mount_point != NULL)
+	if (mount->mount_point != NULL && mount->generation != 0)
 		cJSON_AddStringToObject(doc, "mount_point", mount->mount_point);
 	add_steps(doc, u, mount);
 	add_gateways(doc, u);

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "device/boot_key.h"
@@ -123,6 +124,9 @@ static void asks_and_answers_over_the_socket(void **state)
 	assert_int_equal(control_ask(&code, text, *state, "status"), CV_OK);
 	assert_int_equal(code, 22);
 	assert_string_equal(text, "in use: yes");
+	int status = -1;
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
 	close(listener);
 	/* the watcher is gone, its socket is still there */
 	assert_int_equal(control_ask(&code, text, *state, "status"), CV_ERR_NOT_FOUND);
