@@ -98,7 +98,7 @@ void front_refuse(struct front *f, enum front_listener listener, struct mg_conne
 	send_problem(conn, status);
 }
 
-/* Reads what a refused client is still sending, within its deadline: closing at once would reset. */
+/* Reads what a refused client still sends, within its deadline: closing at once would reset. */
 static void discard_body(struct mg_connection *conn, uint64_t len)
 {
 	char sink[4096];
