@@ -161,7 +161,7 @@ out:
 	return err;
 }
 
-static enum cv_err close_clean(struct volume *v)
+enum cv_err volume_finish(struct volume *v)
 {
 	enum cv_err err = CV_ERR_INTERNAL;
 
@@ -170,7 +170,9 @@ static enum cv_err close_clean(struct volume *v)
 	if (v->frozen)
 		return CV_ERR_IO;
 	/* a damaged orphan stays for check to show: it must not keep the rest from being durable */
-	(void)reap_all(v);
+	err = reap_all(v);
+	if (err && v->frozen)
+		return err;
 	err = checkpoint_run(v, SUPER_CLEAN);
 	/* once more without a change, so that both pairs name the last tree and are clean */
 	return err ? err : checkpoint_run(v, SUPER_CLEAN);
@@ -183,7 +185,7 @@ enum cv_err volume_close(struct volume *v)
 	if (!v)
 		return CV_OK;
 	(void)pthread_mutex_lock(&v->lock);
-	err = close_clean(v);
+	err = volume_finish(v);
 	(void)pthread_mutex_unlock(&v->lock);
 	volume_drop(v);
 	return err;

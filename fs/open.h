@@ -9,6 +9,9 @@ CV_MUST_CHECK enum cv_err volume_new(struct volume **out, struct store *store);
 /* Wipes and releases without writing anything: what a crash leaves. NULL is allowed. */
 void volume_drop(struct volume *v);
 
+/* The last checkpoint, as a clean unmount writes it. Volume lock held; nothing may follow. */
+CV_MUST_CHECK enum cv_err volume_finish(struct volume *v);
+
 /* As volume_open, on a store. */
 CV_MUST_CHECK enum cv_err volume_open_store(struct volume **out, struct store *store,
 	const struct volume_open_options *options, struct volume_why *why);

@@ -1,0 +1,109 @@
+#include "fs/lookups.h"
+
+#include <stdlib.h>
+
+#define PLACES_MIN 1024
+
+enum cv_err lookups_init(struct lookups *l)
+{
+	l->place = calloc(PLACES_MIN, sizeof(*l->place));
+	l->places = PLACES_MIN;
+	l->used = 0;
+	return l->place ? CV_OK : CV_ERR_MEMORY;
+}
+
+void lookups_wipe(struct lookups *l)
+{
+	free(l->place);
+	l->place = NULL;
+	l->places = 0;
+	l->used = 0;
+}
+
+static size_t home(const struct lookups *l, uint64_t object)
+{
+	return (size_t)(object * 0x9E3779B97F4A7C15u >> 20) & (l->places - 1);
+}
+
+/* The place of `object`, or the free one where it would be. */
+static struct lookup *find(const struct lookups *l, uint64_t object)
+{
+	size_t i = home(l, object);
+
+	while (l->place[i].object && l->place[i].object != object)
+		i = (i + 1) & (l->places - 1);
+	return &l->place[i];
+}
+
+static enum cv_err grow(struct lookups *l)
+{
+	struct lookups more = { .places = l->places * 2, .used = l->used };
+
+	more.place = calloc(more.places, sizeof(*more.place));
+	if (!more.place)
+		return CV_ERR_MEMORY;
+	for (size_t i = 0; i < l->places; i++)
+		if (l->place[i].object)
+			*find(&more, l->place[i].object) = l->place[i];
+	free(l->place);
+	*l = more;
+	return CV_OK;
+}
+
+enum cv_err lookups_add(struct lookups *l, uint64_t object)
+{
+	enum cv_err err = CV_ERR_INTERNAL;
+	struct lookup *p;
+
+	if (l->used >= l->places / 4 * 3) {
+		err = grow(l);
+		if (err)
+			return err;
+	}
+	p = find(l, object);
+	l->used += p->object == 0;
+	p->object = object;
+	p->count++;
+	return CV_OK;
+}
+
+/* Takes a place out and moves up what was pushed past it. */
+static void release(struct lookups *l, struct lookup *p)
+{
+	size_t hole = (size_t)(p - l->place);
+	size_t i = hole;
+
+	for (;;) {
+		size_t h;
+
+		i = (i + 1) & (l->places - 1);
+		if (!l->place[i].object)
+			break;
+		h = home(l, l->place[i].object);
+		if (((i - h) & (l->places - 1)) >= ((i - hole) & (l->places - 1))) {
+			l->place[hole] = l->place[i];
+			hole = i;
+		}
+	}
+	l->place[hole] = (struct lookup){ 0, 0 };
+	l->used--;
+}
+
+uint64_t lookups_forget(struct lookups *l, uint64_t object, uint64_t count)
+{
+	struct lookup *p = find(l, object);
+
+	if (!p->object)
+		return 0;
+	if (p->count > count) {
+		p->count -= count;
+		return p->count;
+	}
+	release(l, p);
+	return 0;
+}
+
+uint64_t lookups_get(const struct lookups *l, uint64_t object)
+{
+	return find(l, object)->count;
+}

@@ -1,0 +1,32 @@
+/*
+ * How often the kernel knows each inode (FUSE lookup counts). An object whose last name is gone is
+ * freed when its count falls to zero. The volume's lock covers it.
+ */
+#ifndef CONCLAVE_FS_LOOKUPS_H
+#define CONCLAVE_FS_LOOKUPS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "protocol/err.h"
+
+struct lookup {
+	uint64_t object; /* 0: free place */
+	uint64_t count;
+};
+
+/* Open addressing; at most three quarters full. */
+struct lookups {
+	struct lookup *place;
+	size_t places; /* a power of two */
+	size_t used;
+};
+
+CV_MUST_CHECK enum cv_err lookups_init(struct lookups *l);
+void lookups_wipe(struct lookups *l);
+CV_MUST_CHECK enum cv_err lookups_add(struct lookups *l, uint64_t object);
+/* What is left after `count` were forgotten. */
+uint64_t lookups_forget(struct lookups *l, uint64_t object, uint64_t count);
+uint64_t lookups_get(const struct lookups *l, uint64_t object);
+
+#endif

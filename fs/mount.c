@@ -1,0 +1,124 @@
+#include "fs/mount.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "fs/mount_ops.h"
+#include "fs/why.h"
+#include "host/log.h"
+
+static void signal_event(int fd)
+{
+	const uint64_t one = 1;
+
+	/* an eventfd of ours: fails only if it was closed, and then nobody waits */
+	if (write(fd, &one, sizeof(one)) != (ssize_t)sizeof(one))
+		log_error("mount: event: %s", strerror(errno));
+}
+
+static void unwant(struct fuse_conn_info *conn, unsigned capability)
+{
+#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 17)
+	fuse_unset_feature_flag(conn, capability);
+#else
+	conn->want &= ~capability;
+#endif
+}
+
+static void op_init(void *user, struct fuse_conn_info *conn)
+{
+	struct mount *m = user;
+
+	/* setuid bits are the kernel's to clear, by a setattr that we see */
+	unwant(conn, FUSE_CAP_HANDLE_KILLPRIV);
+	unwant(conn, FUSE_CAP_WRITEBACK_CACHE);
+	unwant(conn, FUSE_CAP_ATOMIC_O_TRUNC);
+	conn->max_write = MOUNT_TRANSFER_MAX;
+	conn->time_gran = 1;
+	signal_event(m->ready_fd);
+}
+
+enum cv_err mount_new(struct mount **out, int fuse_fd, struct volume_why *why)
+{
+	char name[] = "conclave-volumed";
+	char *argv[] = { name, NULL };
+	struct fuse_args args = FUSE_ARGS_INIT(1, argv);
+	struct fuse_lowlevel_ops ops = { .init = op_init };
+	struct mount *m = calloc(1, sizeof(*m));
+	char path[32];
+
+	if (!m)
+		return CV_ERR_MEMORY;
+	mount_ops_names(&ops);
+	mount_ops_files(&ops);
+	m->session = fuse_session_new(&args, &ops, sizeof(ops), m);
+	(void)snprintf(path, sizeof(path), "/dev/fd/%d", fuse_fd);
+	if (!m->session || fuse_session_mount(m->session, path)) {
+		mount_free(m);
+		return why_set(why, CV_ERR_FUSE, "fuse: descriptor %d is not usable", fuse_fd);
+	}
+	if (lookups_init(&m->lookups)) {
+		mount_free(m);
+		return CV_ERR_MEMORY;
+	}
+	*out = m;
+	return CV_OK;
+}
+
+static void *work(void *user)
+{
+	struct mount *m = user;
+	struct fuse_buf buf = { 0 };
+
+	while (!fuse_session_exited(m->session)) {
+		int n = fuse_session_receive_buf(m->session, &buf);
+
+		if (n == -EINTR || n == -EAGAIN)
+			continue;
+		if (n <= 0)
+			break; /* the mount is gone */
+		fuse_session_process_buf(m->session, &buf);
+	}
+	free(buf.mem);
+	(void)pthread_mutex_lock(&m->volume->lock);
+	if (--m->running == 0)
+		signal_event(m->ended_fd);
+	(void)pthread_mutex_unlock(&m->volume->lock);
+	return NULL;
+}
+
+enum cv_err mount_start(struct mount *m, struct volume *volume, int ready_fd, int ended_fd)
+{
+	m->volume = volume;
+	m->ready_fd = ready_fd;
+	m->ended_fd = ended_fd;
+	m->running = MOUNT_WORKERS;
+	for (m->worker_count = 0; m->worker_count < MOUNT_WORKERS; m->worker_count++)
+		if (pthread_create(&m->workers[m->worker_count], NULL, work, m))
+			break;
+	if (m->worker_count == 0)
+		return CV_ERR_MEMORY;
+	(void)pthread_mutex_lock(&volume->lock);
+	m->running -= MOUNT_WORKERS - m->worker_count;
+	if (m->running == 0)
+		signal_event(ended_fd);
+	(void)pthread_mutex_unlock(&volume->lock);
+	return CV_OK;
+}
+
+void mount_join(struct mount *m)
+{
+	for (unsigned i = 0; i < m->worker_count; i++)
+		(void)pthread_join(m->workers[i], NULL);
+	m->worker_count = 0;
+}
+
+void mount_free(struct mount *m)
+{
+	if (m->session)
+		fuse_session_destroy(m->session);
+	lookups_wipe(&m->lookups);
+	free(m);
+}

@@ -1,0 +1,246 @@
+/* FUSE requests on the content of files and directories. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "fs/checkpoint.h"
+#include "fs/data.h"
+#include "fs/dir.h"
+#include "fs/mount_ops.h"
+#include "protocol/crypto.h"
+
+static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	(void)ino;
+	/* nobody else changes the volume: what the kernel has cached stays true */
+	fi->keep_cache = 1;
+	fuse_reply_open(req, fi);
+}
+
+static void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	(void)ino;
+	(void)fi;
+	fuse_reply_err(req, 0);
+}
+
+static void op_read(
+	fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
+{
+	struct mount *m;
+	uint8_t *buf = malloc(size ? size : 1);
+	size_t got = 0;
+	int e;
+
+	(void)fi;
+	if (!buf) {
+		fuse_reply_err(req, ENOMEM);
+		return;
+	}
+	m = mount_lock(req);
+	e = mount_errno(
+		m, data_read(m->volume, ino, (uint64_t)off, buf, size, &got), ino, "read");
+	mount_unlock(m);
+	if (e)
+		fuse_reply_err(req, e);
+	else
+		fuse_reply_buf(req, (const char *)buf, got);
+	crypto_wipe(buf, got);
+	free(buf);
+}
+
+static void op_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, off_t off,
+	struct fuse_file_info *fi)
+{
+	struct mount *m = mount_lock(req);
+	enum cv_err err = CV_ERR_INTERNAL;
+	size_t done = 0;
+	int e;
+
+	err = data_write(m->volume, ino, (uint64_t)off, buf, size, &done);
+	if (!err && fi->flags & O_DSYNC)
+		err = checkpoint_if_dirty(m->volume);
+	else if (err && done)
+		err = CV_OK; /* a short write; the next one will tell why */
+	e = mount_errno(m, err, ino, "write");
+	mount_unlock(m);
+	if (e)
+		fuse_reply_err(req, e);
+	else
+		fuse_reply_write(req, done);
+}
+
+static void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)
+{
+	struct mount *m = mount_lock(req);
+	enum cv_err err = CV_OK;
+	int e;
+
+	(void)datasync;
+	(void)fi;
+	if (!m->volume->read_only)
+		err = checkpoint_if_dirty(m->volume);
+	/* a frozen volume has lost what was not durable: that is EIO, not EROFS */
+	if (err == CV_ERR_READ_ONLY)
+		err = CV_ERR_IO;
+	e = mount_errno(m, err, ino, "fsync");
+	mount_unlock(m);
+	fuse_reply_err(req, e);
+}
+
+static void op_lseek(
+	fuse_req_t req, fuse_ino_t ino, off_t off, int whence, struct fuse_file_info *fi)
+{
+	struct mount *m;
+	uint64_t found = 0;
+	int e;
+
+	(void)fi;
+	if (off < 0 || (whence != SEEK_DATA && whence != SEEK_HOLE)) {
+		fuse_reply_err(req, off < 0 ? ENXIO : EINVAL);
+		return;
+	}
+	m = mount_lock(req);
+	e = mount_errno(m,
+		data_seek(m->volume, ino, (uint64_t)off, whence == SEEK_HOLE, &found), ino, "seek");
+	mount_unlock(m);
+	if (e)
+		fuse_reply_err(req, e);
+	else
+		fuse_reply_lseek(req, (off_t)found);
+}
+
+/* One answer to READDIR or READDIRPLUS. */
+struct listing {
+	fuse_req_t req;
+	struct mount *m;
+	bool plus;
+	char *buf;
+	size_t cap;
+	size_t len;
+	size_t group; /* where the names that share a cookie begin */
+	enum cv_err err;
+};
+
+static bool is_dots(const struct dir_name *name)
+{
+	return name->bytes[0] == '.' &&
+	       (name->len == 1 || (name->len == 2 && name->bytes[1] == '.'));
+}
+
+static size_t add_entry(
+	struct listing *l, const char *text, uint64_t object, uint32_t type, uint64_t next)
+{
+	struct stat st = { .st_ino = object, .st_mode = type };
+
+	return fuse_add_direntry(
+		l->req, l->buf + l->len, l->cap - l->len, text, &st, (off_t)next);
+}
+
+static size_t add_entry_plus(struct listing *l, const struct dir_name *name, const char *text,
+	uint64_t object, uint32_t type, uint64_t next)
+{
+	struct fuse_entry_param e = { .attr = { .st_ino = object, .st_mode = type } };
+	struct inode inode;
+	size_t need;
+
+	if (!is_dots(name)) {
+		l->err = inode_get(l->m->volume, object, &inode);
+		if (l->err)
+			return 0;
+		e.ino = object;
+		e.attr_timeout = mount_timeout();
+		e.entry_timeout = mount_timeout();
+		inode_stat(&e.attr, object, &inode);
+	}
+	need = fuse_add_direntry_plus(
+		l->req, l->buf + l->len, l->cap - l->len, text, &e, (off_t)next);
+	/* an entry that is handed over with its inode counts as a lookup */
+	if (need <= l->cap - l->len && e.ino)
+		l->err = lookups_add(&l->m->lookups, object);
+	return need;
+}
+
+static int list_entry(void *user, const struct dir_name *name, uint64_t object, uint32_t type,
+	uint64_t next, unsigned index)
+{
+	struct listing *l = user;
+	char text[NAME_BYTES_MAX + 1];
+	size_t need;
+
+	memcpy(text, name->bytes, name->len);
+	text[name->len] = '\0';
+	if (index == 0)
+		l->group = l->len;
+	need = l->plus ? add_entry_plus(l, name, text, object, type, next) :
+			 add_entry(l, text, object, type, next);
+	if (l->err)
+		return 1;
+	if (need > l->cap - l->len) {
+		l->len = l->group;
+		return 1;
+	}
+	l->len += need;
+	return 0;
+}
+
+static void list(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, bool plus)
+{
+	struct listing l = { .req = req, .plus = plus, .cap = size };
+	enum cv_err err = CV_ERR_INTERNAL;
+	int e;
+
+	l.buf = calloc(1, size ? size : 1);
+	if (!l.buf) {
+		fuse_reply_err(req, ENOMEM);
+		return;
+	}
+	l.m = mount_lock(req);
+	err = dir_read(l.m->volume, ino, (uint64_t)off, list_entry, &l);
+	/* what was listed before the error goes out; the next call meets it again */
+	if (!err && l.len == 0)
+		err = l.err;
+	e = mount_errno(l.m, err, ino, "readdir");
+	mount_unlock(l.m);
+	if (e)
+		fuse_reply_err(req, e);
+	else
+		fuse_reply_buf(req, l.buf, l.len);
+	free(l.buf);
+}
+
+static void op_readdir(
+	fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
+{
+	(void)fi;
+	list(req, ino, size, off, false);
+}
+
+static void op_readdirplus(
+	fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
+{
+	(void)fi;
+	list(req, ino, size, off, true);
+}
+
+static void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	(void)ino;
+	fuse_reply_open(req, fi);
+}
+
+void mount_ops_files(struct fuse_lowlevel_ops *ops)
+{
+	ops->open = op_open;
+	ops->release = op_release;
+	ops->read = op_read;
+	ops->write = op_write;
+	ops->fsync = op_fsync;
+	ops->fsyncdir = op_fsync;
+	ops->lseek = op_lseek;
+	ops->opendir = op_opendir;
+	ops->releasedir = op_release;
+	ops->readdir = op_readdir;
+	ops->readdirplus = op_readdirplus;
+}

@@ -1,0 +1,369 @@
+#include "fs/mount_ops.h"
+
+#include "fs/checkpoint.h"
+#include "fs/data.h"
+#include "fs/dir.h"
+#include "fs/reap.h"
+
+#define TIMEOUT_S 86400.0
+
+double mount_timeout(void)
+{
+	return TIMEOUT_S;
+}
+
+struct mount *mount_lock(fuse_req_t req)
+{
+	struct mount *m = fuse_req_userdata(req);
+
+	(void)pthread_mutex_lock(&m->volume->lock);
+	return m;
+}
+
+void mount_unlock(struct mount *m)
+{
+	tree_trim(&m->volume->tree);
+	(void)pthread_mutex_unlock(&m->volume->lock);
+}
+
+enum cv_err mount_entry(struct mount *m, uint64_t object, struct fuse_entry_param *e)
+{
+	enum cv_err err = CV_ERR_INTERNAL;
+	struct inode inode;
+
+	err = inode_get(m->volume, object, &inode);
+	if (err == CV_ERR_NOT_FOUND)
+		return CV_ERR_TAMPERED; /* a name without its inode */
+	if (!err)
+		err = lookups_add(&m->lookups, object);
+	if (err)
+		return err;
+	memset(e, 0, sizeof(*e));
+	e->ino = object;
+	e->attr_timeout = TIMEOUT_S;
+	e->entry_timeout = TIMEOUT_S;
+	inode_stat(&e->attr, object, &inode);
+	return CV_OK;
+}
+
+static struct dir_name as_name(const char *text)
+{
+	return (struct dir_name){ text, strlen(text) };
+}
+
+static void reply_entry(fuse_req_t req, int e, const struct fuse_entry_param *entry)
+{
+	if (e)
+		fuse_reply_err(req, e);
+	else
+		fuse_reply_entry(req, entry);
+}
+
+static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *text)
+{
+	struct mount *m = mount_lock(req);
+	struct dir_name name = as_name(text);
+	struct fuse_entry_param entry;
+	enum cv_err err = CV_ERR_INTERNAL;
+	uint64_t object;
+	int e;
+
+	err = dir_lookup(m->volume, parent, &name, &object);
+	if (err == CV_ERR_NOT_FOUND) {
+		/* ino 0: the kernel remembers that there is no such name */
+		memset(&entry, 0, sizeof(entry));
+		entry.entry_timeout = TIMEOUT_S;
+		err = CV_OK;
+	} else if (!err) {
+		err = mount_entry(m, object, &entry);
+	}
+	e = mount_errno(m, err, parent, "lookup");
+	mount_unlock(m);
+	reply_entry(req, e, &entry);
+}
+
+static void forget_locked(struct mount *m, uint64_t object, uint64_t count)
+{
+	enum cv_err err = CV_ERR_INTERNAL;
+
+	if (lookups_forget(&m->lookups, object, count) || m->volume->read_only ||
+		m->volume->frozen || !reap_waits(m->volume, object))
+		return;
+	err = reap_object(m->volume, object);
+	if (err)
+		(void)mount_errno(m, err, object, "free");
+}
+
+static void op_forget(fuse_req_t req, fuse_ino_t ino, uint64_t count)
+{
+	struct mount *m = mount_lock(req);
+
+	forget_locked(m, ino, count);
+	mount_unlock(m);
+	fuse_reply_none(req);
+}
+
+static void op_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_data *forgets)
+{
+	struct mount *m = mount_lock(req);
+
+	for (size_t i = 0; i < count; i++)
+		forget_locked(m, forgets[i].ino, forgets[i].nlookup);
+	mount_unlock(m);
+	fuse_reply_none(req);
+}
+
+static void reply_attr(fuse_req_t req, struct mount *m, enum cv_err err, fuse_ino_t ino,
+	const char *what)
+{
+	struct inode inode;
+	struct stat st;
+	int e;
+
+	if (!err)
+		err = inode_get(m->volume, ino, &inode);
+	e = mount_errno(m, err, ino, what);
+	mount_unlock(m);
+	if (e) {
+		fuse_reply_err(req, e);
+		return;
+	}
+	inode_stat(&st, ino, &inode);
+	fuse_reply_attr(req, &st, TIMEOUT_S);
+}
+
+static void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	struct mount *m = mount_lock(req);
+
+	(void)fi;
+	reply_attr(req, m, CV_OK, ino, "stat");
+}
+
+static struct item_time time_from(const struct timespec *ts, bool now)
+{
+	struct item_time t = { .sec = ts->tv_sec, .nsec = (uint32_t)ts->tv_nsec };
+
+	if (now)
+		inode_now(&t);
+	return t;
+}
+
+static enum cv_err set_attributes(
+	struct volume *v, uint64_t object, const struct stat *st, int to_set)
+{
+	struct inode from = { .mode = st->st_mode, .uid = st->st_uid, .gid = st->st_gid };
+	unsigned set = 0;
+
+	from.atime = time_from(&st->st_atim, to_set & FUSE_SET_ATTR_ATIME_NOW);
+	from.mtime = time_from(&st->st_mtim, to_set & FUSE_SET_ATTR_MTIME_NOW);
+	from.ctime = time_from(&st->st_ctim, false);
+	set |= to_set & FUSE_SET_ATTR_MODE ? INODE_SET_MODE : 0;
+	set |= to_set & FUSE_SET_ATTR_UID ? INODE_SET_UID : 0;
+	set |= to_set & FUSE_SET_ATTR_GID ? INODE_SET_GID : 0;
+	set |= to_set & (FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_ATIME_NOW) ? INODE_SET_ATIME : 0;
+	set |= to_set & (FUSE_SET_ATTR_MTIME | FUSE_SET_ATTR_MTIME_NOW) ? INODE_SET_MTIME : 0;
+	set |= to_set & FUSE_SET_ATTR_CTIME ? INODE_SET_CTIME : 0;
+	return set ? inode_set(v, object, set, &from) : CV_OK;
+}
+
+static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *st, int to_set,
+	struct fuse_file_info *fi)
+{
+	struct mount *m = mount_lock(req);
+	enum cv_err err = CV_OK;
+
+	(void)fi;
+	if (to_set & FUSE_SET_ATTR_SIZE)
+		err = data_truncate(m->volume, ino, (uint64_t)st->st_size);
+	if (!err)
+		err = set_attributes(m->volume, ino, st, to_set);
+	if (!err)
+		err = checkpoint_if_due(m->volume);
+	reply_attr(req, m, err, ino, "set attributes");
+}
+
+static void op_readlink(fuse_req_t req, fuse_ino_t ino)
+{
+	struct mount *m = mount_lock(req);
+	char target[SYMLINK_MAX + 1];
+	int e = mount_errno(m, dir_readlink(m->volume, ino, target), ino, "readlink");
+
+	mount_unlock(m);
+	if (e)
+		fuse_reply_err(req, e);
+	else
+		fuse_reply_readlink(req, target);
+}
+
+static struct dir_new new_object(fuse_req_t req, mode_t mode)
+{
+	const struct fuse_ctx *ctx = fuse_req_ctx(req);
+
+	return (struct dir_new){ .mode = mode, .uid = ctx->uid, .gid = ctx->gid };
+}
+
+static void make(fuse_req_t req, fuse_ino_t parent, const char *text, const struct dir_new *new)
+{
+	struct mount *m = mount_lock(req);
+	struct dir_name name = as_name(text);
+	struct fuse_entry_param entry;
+	enum cv_err err = CV_ERR_INTERNAL;
+	uint64_t object;
+	int e;
+
+	err = dir_create(m->volume, parent, &name, new, &object);
+	if (!err)
+		err = mount_entry(m, object, &entry);
+	e = mount_errno(m, err, parent, "create");
+	mount_unlock(m);
+	reply_entry(req, e, &entry);
+}
+
+static void op_mknod(
+	fuse_req_t req, fuse_ino_t parent, const char *text, mode_t mode, dev_t rdev)
+{
+	struct dir_new new = new_object(req, mode);
+
+	new.rdev = S_ISCHR(mode) || S_ISBLK(mode) ? rdev : 0;
+	make(req, parent, text, &new);
+}
+
+static void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *text, mode_t mode)
+{
+	struct dir_new new = new_object(req, S_IFDIR | (mode & 07777));
+
+	make(req, parent, text, &new);
+}
+
+static void op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, const char *text)
+{
+	struct dir_new new = new_object(req, S_IFLNK | 0777);
+
+	new.target = target;
+	make(req, parent, text, &new);
+}
+
+static void op_create(fuse_req_t req, fuse_ino_t parent, const char *text, mode_t mode,
+	struct fuse_file_info *fi)
+{
+	struct mount *m = mount_lock(req);
+	struct dir_name name = as_name(text);
+	struct dir_new new = new_object(req, S_IFREG | (mode & 07777));
+	struct fuse_entry_param entry;
+	enum cv_err err = CV_ERR_INTERNAL;
+	uint64_t object;
+	int e;
+
+	err = dir_create(m->volume, parent, &name, &new, &object);
+	if (!err)
+		err = mount_entry(m, object, &entry);
+	e = mount_errno(m, err, parent, "create");
+	mount_unlock(m);
+	fi->keep_cache = 1;
+	if (e)
+		fuse_reply_err(req, e);
+	else
+		fuse_reply_create(req, &entry, fi);
+}
+
+static void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const char *text)
+{
+	struct mount *m = mount_lock(req);
+	struct dir_name name = as_name(text);
+	struct fuse_entry_param entry;
+	enum cv_err err = CV_ERR_INTERNAL;
+	int e;
+
+	err = dir_link(m->volume, ino, parent, &name);
+	if (!err)
+		err = mount_entry(m, ino, &entry);
+	e = mount_errno(m, err, ino, "link");
+	mount_unlock(m);
+	reply_entry(req, e, &entry);
+}
+
+/* Replies; what lost its last name and is not known to the kernel is freed at once. */
+static void reply_removed(
+	fuse_req_t req, struct mount *m, enum cv_err err, fuse_ino_t parent, uint64_t gone)
+{
+	int e = mount_errno(m, err, parent, "remove");
+
+	if (gone && lookups_get(&m->lookups, gone) == 0)
+		(void)mount_errno(m, reap_object(m->volume, gone), gone, "free");
+	mount_unlock(m);
+	fuse_reply_err(req, e);
+}
+
+static void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *text)
+{
+	struct mount *m = mount_lock(req);
+	struct dir_name name = as_name(text);
+	uint64_t gone = 0;
+	enum cv_err err = dir_unlink(m->volume, parent, &name, &gone);
+
+	reply_removed(req, m, err, parent, gone);
+}
+
+static void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *text)
+{
+	struct mount *m = mount_lock(req);
+	struct dir_name name = as_name(text);
+	uint64_t gone = 0;
+	enum cv_err err = dir_rmdir(m->volume, parent, &name, &gone);
+
+	reply_removed(req, m, err, parent, gone);
+}
+
+static void op_rename(fuse_req_t req, fuse_ino_t parent, const char *text, fuse_ino_t to_parent,
+	const char *to_text, unsigned flags)
+{
+	struct mount *m = mount_lock(req);
+	struct dir_name name = as_name(text);
+	struct dir_name to_name = as_name(to_text);
+	uint64_t gone = 0;
+	/* RENAME_NOREPLACE and RENAME_EXCHANGE have these very values; others are refused */
+	enum cv_err err =
+		dir_rename(m->volume, parent, &name, to_parent, &to_name, flags, &gone);
+
+	reply_removed(req, m, err, parent, gone);
+}
+
+static void op_statfs(fuse_req_t req, fuse_ino_t ino)
+{
+	struct mount *m = mount_lock(req);
+	const struct volume *v = m->volume;
+	uint64_t reserve = checkpoint_reserve(v, TXN_ADDS) * NODE_BLOCKS;
+	uint64_t unused = volume_blocks(v) - v->alloc.used_blocks;
+	struct statvfs st = { .f_bsize = BLOCK_BYTES, .f_frsize = BLOCK_BYTES,
+		.f_namemax = NAME_BYTES_MAX };
+
+	(void)ino;
+	st.f_blocks = volume_blocks(v);
+	st.f_bfree = unused;
+	st.f_bavail = unused > reserve ? unused - reserve : 0;
+	st.f_files = v->super->objects + unused;
+	st.f_ffree = st.f_bavail;
+	st.f_favail = st.f_bavail;
+	mount_unlock(m);
+	fuse_reply_statfs(req, &st);
+}
+
+void mount_ops_names(struct fuse_lowlevel_ops *ops)
+{
+	ops->lookup = op_lookup;
+	ops->forget = op_forget;
+	ops->forget_multi = op_forget_multi;
+	ops->getattr = op_getattr;
+	ops->setattr = op_setattr;
+	ops->readlink = op_readlink;
+	ops->mknod = op_mknod;
+	ops->mkdir = op_mkdir;
+	ops->symlink = op_symlink;
+	ops->create = op_create;
+	ops->link = op_link;
+	ops->unlink = op_unlink;
+	ops->rmdir = op_rmdir;
+	ops->rename = op_rename;
+	ops->statfs = op_statfs;
+}

@@ -1,0 +1,40 @@
+/* Between mount.c (session, workers) and mount_ops.c, mount_file.c (requests). */
+#ifndef CONCLAVE_FS_MOUNT_OPS_H
+#define CONCLAVE_FS_MOUNT_OPS_H
+
+#include <fuse_lowlevel.h>
+#include <pthread.h>
+
+#include "fs/lookups.h"
+#include "fs/state.h"
+
+#define MOUNT_WORKERS 4
+#define MOUNT_TRANSFER_MAX ((size_t)1 << 20)
+
+struct mount {
+	struct fuse_session *session;
+	struct volume *volume;
+	struct lookups lookups;
+	int ready_fd;
+	int ended_fd;
+	pthread_t workers[MOUNT_WORKERS];
+	unsigned worker_count;
+	unsigned running; /* volume lock */
+};
+
+/* Requests on names and attributes; those on content. */
+void mount_ops_names(struct fuse_lowlevel_ops *ops);
+void mount_ops_files(struct fuse_lowlevel_ops *ops);
+
+/* Locks and returns the mount that a request is for. */
+struct mount *mount_lock(fuse_req_t req);
+void mount_unlock(struct mount *m);
+/* The errno for a result; CV_OK is 0. Damage and I/O errors get a log line that names the object. */
+int mount_errno(struct mount *m, enum cv_err err, uint64_t object, const char *what);
+/* Fills an entry and counts the lookup. */
+CV_MUST_CHECK enum cv_err mount_entry(
+	struct mount *m, uint64_t object, struct fuse_entry_param *e);
+/* Seconds for which the kernel may trust names and attributes. */
+double mount_timeout(void);
+
+#endif

@@ -1,0 +1,173 @@
+#include "fs/serve.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fs/checkpoint.h"
+#include "fs/control.h"
+#include "fs/open.h"
+#include "host/log.h"
+#include "host/process.h"
+#include "protocol/crypto.h"
+
+#define CHECKPOINT_EVERY_MS 1000
+
+enum step {
+	STEP_SERVE,
+	STEP_ENDED, /* the mount is gone, workers are ending */
+	STEP_STOP   /* end now, mounted or not */
+};
+
+struct run {
+	struct serve *s;
+	enum step step;
+	bool stopping; /* by a signal: a mount in use is detached */
+	bool lazy;     /* the question that the unmounter has */
+};
+
+static void ask(struct run *r, bool lazy)
+{
+	r->lazy = lazy;
+	/* nobody who may unmount: the watcher can, the data is safe without */
+	if (unmounter_ask(&r->s->unmounter, lazy) != CV_OK)
+		r->step = STEP_STOP;
+}
+
+static void take_signal(struct run *r)
+{
+	int number = process_signal_read(r->s->signal_fd);
+
+	if (number != SIGTERM && number != SIGINT)
+		return;
+	r->stopping = true;
+	ask(r, false);
+}
+
+/* False if the watcher is gone: that ends nothing. */
+static bool take_message(struct run *r)
+{
+	struct volume_ctl_message m;
+	int got = control_receive(r->s->control_fd, &m);
+
+	if (got <= 0)
+		return got < 0;
+	switch (m.type) {
+	case VOLUME_CTL_SYNC:
+		control_status(r->s->control_fd, r->s->volume, volume_sync(r->s->volume));
+		break;
+	case VOLUME_CTL_QUERY:
+		control_status(r->s->control_fd, r->s->volume, CV_OK);
+		break;
+	case VOLUME_CTL_UNMOUNT:
+		ask(r, strcmp(m.text, "lazy") == 0);
+		break;
+	default:
+		control_status(r->s->control_fd, r->s->volume, CV_ERR_ARGUMENT);
+		break;
+	}
+	return true;
+}
+
+static void take_answer(struct run *r)
+{
+	int e = unmounter_answer(&r->s->unmounter);
+
+	if (e == EPIPE)
+		unmounter_close(&r->s->unmounter);
+	if (r->lazy || (e != 0 && e != EBUSY)) {
+		r->step = STEP_STOP;
+	} else if (e == EBUSY && r->stopping) {
+		log_warning("mount: in use: detached; programs in it lose it");
+		ask(r, true);
+	} else if (e == EBUSY) {
+		control_status(r->s->control_fd, r->s->volume, CV_ERR_BUSY);
+	}
+	/* 0: the workers see the end of the mount */
+}
+
+static void tick(struct run *r)
+{
+	struct volume *v = r->s->volume;
+	enum cv_err err = CV_OK;
+	bool frozen;
+
+	(void)pthread_mutex_lock(&v->lock);
+	frozen = v->frozen;
+	if (!frozen && !v->read_only)
+		err = checkpoint_if_dirty(v);
+	(void)pthread_mutex_unlock(&v->lock);
+	if (err)
+		log_error("checkpoint: %s; the volume is read-only from now on", cv_err_text(err));
+}
+
+static void loop(struct run *r)
+{
+	struct serve *s = r->s;
+	struct pollfd fds[] = { { s->control_fd, POLLIN, 0 }, { s->signal_fd, POLLIN, 0 },
+		{ s->ready_fd, POLLIN, 0 }, { s->ended_fd, POLLIN, 0 },
+		{ s->unmounter.fd, POLLIN, 0 } };
+
+	while (r->step == STEP_SERVE) {
+		int n = poll(fds, sizeof(fds) / sizeof(fds[0]), CHECKPOINT_EVERY_MS);
+
+		if (n == 0)
+			tick(r);
+		if (n <= 0)
+			continue;
+		if (fds[2].revents) {
+			fds[2].fd = -1;
+			control_ready(s->control_fd, s->volume);
+		}
+		if (fds[0].revents && !take_message(r))
+			fds[0].fd = -1;
+		if (fds[1].revents)
+			take_signal(r);
+		if (fds[4].revents)
+			take_answer(r);
+		fds[4].fd = s->unmounter.fd;
+		if (fds[3].revents)
+			r->step = STEP_ENDED;
+	}
+}
+
+/* The last checkpoint with the lock kept for good: no worker changes anything after it. */
+static enum cv_err stop_for_good(struct volume *v, uint64_t *generation)
+{
+	enum cv_err err = CV_ERR_INTERNAL;
+
+	(void)pthread_mutex_lock(&v->lock);
+	err = volume_finish(v);
+	*generation = volume_generation(v);
+	crypto_wipe(v->super, sizeof(*v->super));
+	crypto_wipe(v->volume_key, AEAD_KEY_BYTES);
+	return err;
+}
+
+enum cv_err serve_run(struct serve *s)
+{
+	enum cv_err err = CV_ERR_INTERNAL;
+	struct run r = { .s = s };
+	uint64_t generation;
+
+	err = mount_start(s->mount, s->volume, s->ready_fd, s->ended_fd);
+	if (err) {
+		control_failed(s->control_fd, err, "cannot start worker threads");
+		return err;
+	}
+	loop(&r);
+	if (r.step == STEP_ENDED)
+		mount_join(s->mount);
+	err = stop_for_good(s->volume, &generation);
+	if (err)
+		log_error("last checkpoint: %s: changes since the one before are lost",
+			cv_err_text(err));
+	if (err)
+		control_failed(s->control_fd, err, "the last checkpoint failed");
+	else
+		control_closed(s->control_fd, generation, CV_OK);
+	unmounter_close(&s->unmounter);
+	return err;
+}

@@ -1,0 +1,131 @@
+"""Starts conclave-volumed the way the watcher does: everything inherited, /dev/fuse mounted."""
+
+import ctypes
+import json
+import os
+import pathlib
+import select
+import signal
+import socket
+import struct
+import subprocess
+import fcntl
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ.get("CONCLAVE_BUILD", ROOT / "build"))
+KEY = bytes(range(32))
+RECOVERY = b"\x77" * 32
+WAIT_S = 60  # a limit for a hung process, not a wait
+
+READY, FAILED, CLOSED, STATUS, SYNC, UNMOUNT, QUERY = 1, 2, 3, 4, 16, 17, 18
+MESSAGE = struct.Struct("<IIQII256s")
+MNT_DETACH = 2
+
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+def build():
+    """The volume process, the libraries and the test tool."""
+    targets = ["bin/conclave-volumed", "lib/libfs.a", "lib/libhost.a", "lib/libprotocol.a",
+               "lib/libshamir.a"]
+    make = ["make", "-s", "-C", str(ROOT), f"BUILD={BUILD}"]
+    subprocess.run(make + [str(BUILD / t) for t in targets], check=True, stdout=subprocess.DEVNULL)
+    tool = BUILD / "test" / "fs_tool"
+    tool.parent.mkdir(parents=True, exist_ok=True)
+    libs = [str(BUILD / t) for t in targets[1:]]
+    flags = subprocess.run(
+        ["pkg-config", "--libs", "fuse3", "libcrypto", "libsodium", "libcjson", "inih",
+         "libseccomp"], check=True, capture_output=True, text=True).stdout.split()
+    subprocess.run(
+        ["cc", "-std=c11", "-D_GNU_SOURCE", f"-I{ROOT}", "-o", str(tool),
+         str(ROOT / "tests/e2e/fs_tool.c"), "-Wl,--start-group", *libs, "-Wl,--end-group",
+         *flags, "-lpthread"], check=True)
+
+
+def tool(*args, key=KEY, check=True):
+    done = subprocess.run([str(BUILD / "test" / "fs_tool"), *map(str, args)], input=key,
+                          capture_output=True, timeout=WAIT_S)
+    if check:
+        assert done.returncode == 0, done.stderr.decode()
+    return done
+
+
+def mount_fuse(point, fd):
+    options = f"fd={fd},rootmode=40000,user_id=0,group_id=0,default_permissions,allow_other"
+    if libc.mount(b"conclave", str(point).encode(), b"fuse.conclave", 6, options.encode()):
+        raise OSError(ctypes.get_errno(), "mount")
+
+
+def unmount(point, lazy=False):
+    return libc.umount2(str(point).encode(), MNT_DETACH if lazy else 0)
+
+
+class Volume:
+    """One conclave-volumed on one mount point."""
+
+    def __init__(self, container, point, key=KEY, args=(), lock=True):
+        self.point = pathlib.Path(point)
+        self.point.mkdir(exist_ok=True)
+        self.container_fd = os.open(container, os.O_RDWR)
+        if lock:
+            fcntl.flock(self.container_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fuse_fd = os.open("/dev/fuse", os.O_RDWR)
+        mount_fuse(self.point, fuse_fd)
+        self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        key_read, key_write = os.pipe()
+        os.write(key_write, key)
+        os.close(key_write)
+        inherit = [key_read, theirs.fileno(), self.container_fd, fuse_fd]
+        self.process = subprocess.Popen(
+            [str(BUILD / "bin/conclave-volumed"), "--key-fd", str(key_read), "--control-fd",
+             str(theirs.fileno()), "--container-fd", str(self.container_fd), "--fuse-fd",
+             str(fuse_fd), "--mount-point", str(self.point), *args],
+            pass_fds=inherit, stderr=subprocess.PIPE)
+        for fd in (key_read, fuse_fd):
+            os.close(fd)
+        theirs.close()
+        self.first = self.receive()
+
+    def receive(self):
+        ready, _, _ = select.select([self.control], [], [], WAIT_S)
+        assert ready, "no message from conclave-volumed"
+        data = self.control.recv(4096)
+        if not data:
+            return None
+        kind, error, generation, epoch, _, text = MESSAGE.unpack(data)
+        return kind, error, generation, epoch, text.split(b"\0")[0].decode()
+
+    def ask(self, kind, text=b""):
+        self.control.send(MESSAGE.pack(kind, 0, 0, 0, 0, text))
+
+    def status(self):
+        self.ask(QUERY)
+        return json.loads(self.receive()[4])
+
+    def kill(self):
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait(WAIT_S)
+        unmount(self.point, lazy=True)
+        self.done()
+
+    def close(self):
+        """Unmounts and waits for CLOSED and a clean end."""
+        self.ask(UNMOUNT)
+        answer = self.receive()
+        assert answer[0] == CLOSED, answer
+        assert self.process.wait(WAIT_S) == 0
+        self.done()
+        return answer
+
+    def done(self):
+        self.errors = self.process.stderr.read().decode()
+        self.process.stderr.close()
+        self.control.close()
+        os.close(self.container_fd)
+
+    def abandon(self):
+        """After a test that failed: leave no mount and no process."""
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait(WAIT_S)
+        unmount(self.point, lazy=True)
