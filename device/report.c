@@ -80,7 +80,8 @@ static void take_event_answer(struct unlock *u, const struct transport_result *r
 		return;
 	}
 	if (!authentic(&u->identity, r, macs[r->member])) {
-		log_warning("gateway %s: event not delivered: the answer is not authentic", gateway);
+		log_warning("gateway %s: event not delivered: what came was not authentic",
+			gateway);
 		return;
 	}
 	if (r->status == 503) {

@@ -68,7 +68,8 @@ static size_t take_header(char *data, size_t size, size_t n, void *arg)
 		return 0;
 	if (len < start || strncasecmp(data, name, start) != 0)
 		return len;
-	while (end > start && (data[end - 1] == '\r' || data[end - 1] == '\n' || data[end - 1] == ' '))
+	while (end > start &&
+		(data[end - 1] == '\r' || data[end - 1] == '\n' || data[end - 1] == ' '))
 		end--;
 	while (start < end && data[start] == ' ')
 		start++;
@@ -251,7 +252,8 @@ enum cv_err transport_send(struct transport *t, size_t member, const char *targe
 		p->busy = p->done = true;
 		return CV_OK;
 	}
-	if (!set_request(p, target, mac_header, body, len, deadline_ms > now ? deadline_ms - now : 1))
+	if (!set_request(p, target, mac_header, body, len,
+		    deadline_ms > now ? deadline_ms - now : 1))
 		return CV_ERR_MEMORY;
 	if (curl_multi_add_handle(t->multi, p->easy) != CURLM_OK)
 		return CV_ERR_INTERNAL;

@@ -181,7 +181,8 @@ static enum cv_err announce(struct watcher *w, const struct volume_ctl_message *
 	}
 	w->generation = m->generation;
 	w->since_ms = clock_monotonic_ms();
-	snprintf(line, sizeof(line), "ready device=%s mount=%s epoch=%u generation=%llu unlock_ms=%llu",
+	snprintf(line, sizeof(line),
+		"ready device=%s mount=%s epoch=%u generation=%llu unlock_ms=%llu",
 		w->unlock->identity.device, r->mount_point, m->epoch,
 		(unsigned long long)m->generation,
 		(unsigned long long)(w->unlock->times.done_us / 1000));

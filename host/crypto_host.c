@@ -31,7 +31,7 @@ static void crypto_init_once(void)
 {
 	if (sodium_init() < 0)
 		return;
-	/* 1: made and locked; 2: made, but the lock failed; 0: someone made it before or no memory */
+	/* 1: made and locked; 2: made, but not locked; 0: made before by others, or no memory */
 	if (CRYPTO_secure_malloc_initialized() == 0 &&
 		CRYPTO_secure_malloc_init(SECURE_HEAP_BYTES, SECURE_HEAP_MIN) != 1) {
 		init_result = CV_ERR_MEMORY;

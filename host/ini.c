@@ -99,7 +99,8 @@ static const char *line_fault(const char *line, size_t len)
 	if (blank > 0)
 		return "starts with a blank (continuation lines are not taken)";
 	for (size_t i = 1; i < len; i++)
-		if ((line[i] == ';' || line[i] == '#') && (line[i - 1] == ' ' || line[i - 1] == '\t'))
+		if ((line[i] == ';' || line[i] == '#') &&
+			(line[i - 1] == ' ' || line[i - 1] == '\t'))
 			return "comment after a value (put it on its own line)";
 	if (line[0] == '[') {
 		while (line[len - 1] == ' ' || line[len - 1] == '\t')

@@ -10,7 +10,7 @@
 /* Prints the line, adds the newline, flushes. */
 CV_MUST_CHECK enum cv_err ready_line(const char *format, ...)
 	__attribute__((format(printf, 1, 2)));
-/* "READY=1", "RELOADING=1\nMONOTONIC_USEC=...", "STOPPING=1", "STATUS=..."; CV_OK without systemd. */
+/* "READY=1", "STOPPING=1", "RELOADING=1\nMONOTONIC_USEC=...", ...; CV_OK without systemd. */
 CV_MUST_CHECK enum cv_err ready_notify(const char *state);
 
 #endif

@@ -115,8 +115,8 @@ static void passphrases_differ(void **state)
 
 static void names_cannot_leave_the_directory(void **state)
 {
-	static const char *const bad[] = { "", "/etc", "../x", "a/../b", "a/..", ".", "..", ".hidden",
-		"a//b", "a/", "a/b/c", "A", "a b", "a\n", "roots/.x" };
+	static const char *const bad[] = { "", "/etc", "../x", "a/../b", "a/..", ".", "..",
+		".hidden", "a//b", "a/", "a/b/c", "A", "a b", "a\n", "roots/.x" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)

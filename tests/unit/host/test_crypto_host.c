@@ -150,7 +150,8 @@ static void gcm_matches_the_specification(void **state)
 	assert_memory_equal(out, c.cipher, 60);
 	assert_memory_equal(tag, c.tag, 16);
 	/* in place */
-	assert_int_equal(crypto_aes256gcm_open(out, c.key, c.nonce, c.aad, 20, out, 60, tag), CV_OK);
+	assert_int_equal(
+		crypto_aes256gcm_open(out, c.key, c.nonce, c.aad, 20, out, 60, tag), CV_OK);
 	assert_memory_equal(out, c.plain, 60);
 }
 

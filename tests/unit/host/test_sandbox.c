@@ -28,7 +28,7 @@
 
 static const char *test_dir;
 
-/* Runs `act` in a child inside the profile; returns its wait status. `act` gives 0 if all is well. */
+/* Runs `act` (0: all is well) in a child inside the profile; returns its wait status. */
 static int inside(enum sandbox_profile profile, int (*act)(void))
 {
 	const struct sandbox_path paths[] = { { test_dir, true } };
