@@ -90,7 +90,7 @@ static void answers_find_their_requests_in_any_order(void **state)
 	static uint8_t packets[2][IPC_PACKET_MAX];
 	struct ipc_request *first, *second;
 	struct asker a, b;
-	struct rig rig;
+	static struct rig rig;
 
 	(void)state;
 	set_up(&rig, 8);
@@ -121,7 +121,7 @@ static void a_full_queue_refuses_at_once(void **state)
 	static uint8_t packet[IPC_PACKET_MAX];
 	struct ipc_request *r;
 	struct asker a, b;
-	struct rig rig;
+	static struct rig rig;
 
 	(void)state;
 	set_up(&rig, 1);
@@ -144,7 +144,7 @@ static void a_full_queue_refuses_at_once(void **state)
 static void a_silent_keeper_costs_the_deadline(void **state)
 {
 	struct asker a;
-	struct rig rig;
+	static struct rig rig;
 
 	(void)state;
 	set_up(&rig, 8);
@@ -162,7 +162,7 @@ static void stray_answers_are_dropped(void **state)
 	static uint8_t packet[IPC_PACKET_MAX];
 	struct ipc_request *late, *r;
 	struct asker a, b;
-	struct rig rig;
+	static struct rig rig;
 
 	(void)state;
 	set_up(&rig, 8);
@@ -191,7 +191,7 @@ static void a_full_socket_is_waited_for(void **state)
 	static char body[16384];
 	static uint8_t packet[IPC_PACKET_MAX];
 	struct asker askers[8];
-	struct rig rig;
+	static struct rig rig;
 
 	(void)state;
 	set_up(&rig, 8);
@@ -216,7 +216,7 @@ static void a_full_socket_is_waited_for(void **state)
 static void a_closed_keeper_is_told_apart(void **state)
 {
 	struct asker a;
-	struct rig rig;
+	static struct rig rig;
 
 	(void)state;
 	set_up(&rig, 8);
