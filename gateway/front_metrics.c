@@ -13,7 +13,7 @@
 #include "host/clock.h"
 #include "protocol/json_get.h"
 
-#define METRICS_MAX 32768
+#define METRICS_MAX 65536
 #define HEALTH_TIMEOUT_MS 1000
 
 struct text {
@@ -144,11 +144,14 @@ static void add_member(struct text *t, const cJSON *item)
 
 static void add_keeper(struct text *t, const cJSON *health)
 {
-	const cJSON *item, *reasons = NULL;
+	const cJSON *item, *reasons = NULL, *sender;
 
 	add_number(t, "keeper_up", "gauge", "The keeper answers.", health != NULL);
 	cJSON_ArrayForEach(item, health)
 		add_member(t, item);
+	sender = cJSON_GetObjectItemCaseSensitive(health, "sender");
+	if (cJSON_IsString(sender))
+		add(t, "%s", sender->valuestring);
 	if (health == NULL || json_get_object(health, "reasons", &reasons) != CV_OK)
 		return;
 	add(t, "# HELP conclave_keeper_verdicts_total Verdicts by reason.\n"

@@ -125,7 +125,7 @@ CV_MUST_CHECK enum cv_err ipc_control_decode(
  * {"store_revision":N,"devices":N,"audit_seq":N,"queue":N,"clock_trusted":BOOL,"uptime_ms":N,
  *  "reserve_left":N,"store_writable":BOOL,"batches":N,"released":N,
  *  "audit_lost":N,"alerts_sent":N,"alerts_dropped":N,"unknown_device":N,"bad_mac":N,"op_commands":N,
- *  "op_refused":N,"reasons":{CODE:N,...}}
+ *  "op_refused":N,"reasons":{CODE:N,...},"sender":TEXT}
  *
  * `reasons` counts verdicts by the codes of docs/protocol.md section 9, zeros left out.
  * `store_writable` is false after a commit failed and until one succeeded: /readyz is then 503.

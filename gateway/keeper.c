@@ -18,6 +18,7 @@
 #define OP_REFUSALS_BURST 60 /* audit records and alerts of refused commands, */
 #define OP_REFUSALS_PER_MINUTE 12
 #define FOLD_TICK_MS 10000
+#define SENDER_TICK_MS 5000
 #define BATCH_MIN_US 2000 /* a batch is collected at least this long, */
 #define BATCH_MAX_US 20000 /* at most this long, and else twice the last commit */
 
@@ -129,15 +130,29 @@ static void on_sender(struct keeper *k)
 	static char body[CHANNEL_PACKET_MAX];
 	enum channel_type type;
 	size_t len;
+	enum cv_err err = channel_receive(&k->alerts, &type, body, sizeof(body), &len);
 
-	if (channel_receive(&k->alerts, &type, body, sizeof(body), &len) == CV_ERR_UNREACHABLE)
+	if (err == CV_ERR_UNREACHABLE)
 		k->alerts.fd = -1;
+	if (err == CV_OK && type == CHANNEL_METRICS && len < sizeof(k->sender_metrics))
+		memcpy(k->sender_metrics, body, len + 1);
+}
+
+/* What the sender says of itself goes into /metrics a little late, so that nobody waits for it. */
+static void ask_sender(struct keeper *k)
+{
+	if (k->alerts.fd < 0 || k->now_ms < k->sender_due_ms)
+		return;
+	k->sender_due_ms = k->now_ms + SENDER_TICK_MS;
+	if (channel_ask_metrics(&k->alerts) != CV_OK)
+		log_debug("sender: its channel is full");
 }
 
 static void tick(struct keeper *k)
 {
 	keeper_clock_read(k);
 	keeper_alert_tick(k);
+	ask_sender(k);
 	if (k->now_ms < k->fold_due_ms)
 		return;
 	k->fold_due_ms = k->now_ms + FOLD_TICK_MS;
@@ -312,6 +327,7 @@ static enum cv_err start(struct keeper *k)
 	k->op_budget.request_milli = OP_REFUSALS_BURST * 1000;
 	k->op_budget.request_ms = clock_monotonic_ms();
 	k->started_ms = clock_monotonic_ms();
+	k->sender_due_ms = k->started_ms + SENDER_TICK_MS;
 	keeper_clock_read(k);
 	if (!k->clock.trusted)
 		log_warning("clock: not trusted: expiry of operators is judged by the build date");

@@ -43,6 +43,7 @@ void keeper_on_health(struct keeper *k, const struct ipc_request *request)
 	json_u64(&w, "op_commands", k->counters.op_commands);
 	json_u64(&w, "op_refused", k->counters.op_refused);
 	write_reasons(k, &w);
+	json_text(&w, "sender", k->sender_metrics);
 	json_object_close(&w);
 	if (json_end(&w, &len) != CV_OK) {
 		log_error("health: the answer does not fit");

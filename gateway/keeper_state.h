@@ -54,6 +54,7 @@ struct keeper {
 	struct spent *spent;
 	struct budget *budget;
 	struct channel alerts;
+	char sender_metrics[CHANNEL_METRICS_MAX + 1]; /* its last answer; "": none */
 	struct revocations *revoked; /* version 0: none was given */
 
 	/* work space, for one request at a time */
@@ -82,6 +83,7 @@ struct keeper {
 	uint64_t now_ms;
 	uint64_t started_ms;
 	uint64_t fold_due_ms;
+	uint64_t sender_due_ms; /* asked for its metrics next */
 	bool store_writable;
 	bool draining;
 	bool finished;
