@@ -18,7 +18,9 @@ static enum cv_err complain(const struct identity *id, const char *name, enum cv
 	if (err == CV_OK)
 		return CV_OK;
 	log_error("%s/%s: %s%s", id->state_dir, name, cv_err_text(err),
-		err == CV_ERR_NOT_FOUND ? ": is the device installed?" : "");
+		err == CV_ERR_NOT_FOUND	   ? ": is the device installed?" :
+		err == CV_ERR_PERMISSION ? ": a key must be its user's alone (mode 0600)" :
+					   "");
 	/* a damaged file is for whoever set this device up, not a fault of the program */
 	if (err == CV_ERR_FORMAT || err == CV_ERR_TYPE || err == CV_ERR_RANGE ||
 		err == CV_ERR_TOO_LONG)

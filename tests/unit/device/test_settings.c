@@ -102,6 +102,25 @@ static void tells_every_mistake(void **state)
 		8);
 }
 
+/* As it is shipped, and with every example in it switched on. */
+static void the_shipped_example_has_no_mistake(void **state)
+{
+	struct settings s;
+	uint8_t *text = NULL;
+	size_t len = 0;
+
+	assert_int_equal(file_read(&text, &len, "deploy/device.ini.example", 65536), CV_OK);
+	assert_int_equal(load(state, (char *)text, &s, CV_OK), 0);
+	assert_string_equal(s.mount_point, "/srv/conclave");
+	for (size_t i = 0; i + 1 < len; i++)
+		if (text[i] == '#' && text[i + 1] >= 'a' && text[i + 1] <= 'z')
+			text[i] = '\n';
+	assert_int_equal(load(state, (char *)text, &s, CV_OK), 0);
+	assert_int_equal(s.measure_count, 2);
+	assert_true(s.has_region && s.has_place);
+	free(text);
+}
+
 static void degrees_are_exact(void **state)
 {
 	static const struct {
@@ -133,6 +152,7 @@ int main(void)
 		T(no_file_means_defaults),
 		T(a_named_file_must_be_there),
 		T(tells_every_mistake),
+		T(the_shipped_example_has_no_mistake),
 		cmocka_unit_test(degrees_are_exact),
 	};
 
