@@ -511,6 +511,8 @@ bool rig_alerted(struct rig *rig, enum event_type type)
 	bool found = false;
 	ssize_t n;
 
+	/* alerts of a batch leave after its answers: one more question, and they are there */
+	(void)rig_health(rig, "released");
 	while ((n = recv(rig->sender, packet, sizeof(packet), MSG_DONTWAIT)) > 0) {
 		if (packet[0] != CHANNEL_ALERT ||
 			event_decode(&alert, (const char *)packet + 1, (size_t)n - 1) != CV_OK)
