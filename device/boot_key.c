@@ -105,6 +105,8 @@ enum cv_err boot_key_forget(const char *run_dir, const char *state_dir)
 	char paths[PLACES][FILE_PATH_BUF];
 	enum cv_err err = places(paths, run_dir, state_dir);
 
+	if (err == CV_ERR_NOT_FOUND)
+		return CV_OK;
 	for (size_t i = 0; i < PLACES && err == CV_OK; i++) {
 		if (paths[i][0] == '\0')
 			continue;

@@ -20,7 +20,7 @@ struct boot_key { /* in locked memory */
 /* Loads this boot's key or makes it; prints a warning if it can be kept nowhere. */
 CV_MUST_CHECK enum cv_err boot_key_load(struct boot_key *key, const char *run_dir,
 	const char *state_dir, const uint8_t boot_id[CV_BOOT_ID_BYTES]);
-/* Removes it everywhere; none there is CV_OK. */
+/* Removes it everywhere; none there, or no such device, is CV_OK. */
 CV_MUST_CHECK enum cv_err boot_key_forget(const char *run_dir, const char *state_dir);
 
 #endif
