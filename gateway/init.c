@@ -246,12 +246,45 @@ static enum cv_err write_config(const struct init_options *o)
 	return err;
 }
 
-enum cv_err init_gateway(const struct init_options *o)
+static void say_mistake(void *context, const char *line)
 {
-	struct keeper_public keys;
-	struct init_paths *p = NULL;
-	enum cv_err err = CV_ERR_INTERNAL;
+	(void)context;
+	log_error("%s", line);
+}
 
+/* Fills what the options leave open; what both say must be the same. */
+static enum cv_err use_config(struct init_options *o, struct gateway_config *cfg)
+{
+	char *text = NULL;
+	size_t len = 0;
+	enum cv_err err = config_read_text(&text, &len, o->config);
+
+	if (err != CV_OK) {
+		log_error("%s: %s", o->config, cv_err_text(err));
+		return err;
+	}
+	err = config_parse(cfg, o->config, text, len, false, say_mistake, NULL);
+	free(text);
+	if (err != CV_OK)
+		return err;
+	if (o->gateway == NULL)
+		o->gateway = cfg->id;
+	if (o->state == NULL)
+		o->state = cfg->state;
+	if (o->reserve_records == 0)
+		o->reserve_records = cfg->reserve_records;
+	if (strcmp(o->gateway, cfg->id) == 0 && strcmp(o->state, cfg->state) == 0)
+		return CV_OK;
+	log_error("%s: is for gateway %s in %s", o->config, cfg->id, cfg->state);
+	return CV_ERR_CONFIG;
+}
+
+static enum cv_err check_options(const struct init_options *o)
+{
+	if (o->gateway == NULL) {
+		log_error("init: --name is missing");
+		return CV_ERR_ARGUMENT;
+	}
 	if (!id_valid(o->gateway, strlen(o->gateway))) {
 		log_error("--name %s: not an id (lower case, digits, dashes)", o->gateway);
 		return CV_ERR_ARGUMENT;
@@ -260,10 +293,14 @@ enum cv_err init_gateway(const struct init_options *o)
 		log_error("--state %s: not an absolute path", o->state);
 		return CV_ERR_ARGUMENT;
 	}
-	p = calloc(1, sizeof(*p));
-	if (p == NULL)
-		return CV_ERR_MEMORY;
-	err = make_paths(p, o);
+	return CV_OK;
+}
+
+static enum cv_err make_everything(const struct init_options *o, struct init_paths *p)
+{
+	struct keeper_public keys;
+	enum cv_err err = make_paths(p, o);
+
 	if (err == CV_OK)
 		err = write_config(o);
 	if (err == CV_OK)
@@ -271,14 +308,33 @@ enum cv_err init_gateway(const struct init_options *o)
 	if (err == CV_OK)
 		err = pin_gateway(o);
 	if (err == CV_OK)
-		err = user_run(user_for_role(o->state, CONFIG_USER_FRONT), front_step, p, NULL, 0);
+		err = user_run(
+			user_for_role(o->state, CONFIG_USER_FRONT), front_step, p, NULL, 0);
 	if (err == CV_OK)
 		err = user_run(NULL, keeper_step, p, &keys, sizeof(keys));
 	if (err == CV_OK)
 		err = give_store(p, user_for_role(o->state, CONFIG_USER_KEEPER));
-	/* the front's directory is closed to us only if we are neither root nor its owner */
 	if (err == CV_OK)
 		err = write_request(o, p, &keys);
+	return err;
+}
+
+enum cv_err init_gateway(const struct init_options *options)
+{
+	struct init_options o = *options;
+	struct gateway_config *cfg = calloc(1, sizeof(*cfg));
+	struct init_paths *p = calloc(1, sizeof(*p));
+	enum cv_err err = cfg != NULL && p != NULL ? CV_OK : CV_ERR_MEMORY;
+
+	if (err == CV_OK && o.config != NULL && file_exists(o.config))
+		err = use_config(&o, cfg);
+	if (o.state == NULL)
+		o.state = CONFIG_STATE_DEFAULT;
+	if (err == CV_OK)
+		err = check_options(&o);
+	if (err == CV_OK)
+		err = make_everything(&o, p);
 	free(p);
+	free(cfg);
 	return err;
 }

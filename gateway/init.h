@@ -13,12 +13,16 @@
 #include "protocol/err.h"
 
 struct init_options {
-	const char *gateway;  /* id */
-	const char *state;    /* directory, made if missing */
-	const char *request;  /* file to write; NULL: ./ID.req */
-	const char *config;   /* a first configuration is written there unless it exists; NULL: none */
-	const char *address;  /* for that configuration: devices' ADDRESS:PORT; NULL: the default */
-	uint32_t reserve_records; /* 0: the default */
+	const char *gateway; /* id; NULL: the configuration's */
+	const char *state;   /* directory, made if missing; NULL: the configuration's, or the default */
+	const char *request; /* file to write; NULL: ./ID.req */
+	/*
+	 * NULL: none. A file that is there gives what is NULL or 0 here, and must agree with the rest;
+	 * else a first configuration is written there.
+	 */
+	const char *config;
+	const char *address;	  /* for that first one: devices' ADDRESS:PORT; NULL: the default */
+	uint32_t reserve_records; /* 0: the configuration's, or the default */
 };
 
 CV_MUST_CHECK enum cv_err init_gateway(const struct init_options *options);

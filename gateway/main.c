@@ -2,6 +2,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "gateway/config.h"
 #include "gateway/init.h"
@@ -15,7 +16,7 @@
 static const char usage[] =
 	"usage: conclave-gateway [run] [--config FILE]\n"
 	"       conclave-gateway --check-config [--config FILE]\n"
-	"       conclave-gateway init --name ID [--state DIR] [--request FILE]\n"
+	"       conclave-gateway init [--name ID] [--state DIR] [--request FILE]\n"
 	"                             [--config FILE] [--address ADDRESS:PORT]\n"
 	"                             [--reserve-records N]\n"
 	"       conclave-gateway install GRANT [--state DIR]\n"
@@ -29,8 +30,8 @@ static const char usage[] =
 	"           the request's fingerprint; harmless when repeated\n"
 	"install    takes the fleet's grant (ID.grant) and pins the fleet's root, once\n"
 	"\n"
-	"  --config FILE          configuration (" CONFIG_PATH_DEFAULT "); init writes a first\n"
-	"                         one there if the file does not exist\n"
+	"  --config FILE          configuration (" CONFIG_PATH_DEFAULT "); init takes id, state and\n"
+	"                         reserve_records from it, or writes a first one there\n"
 	"  --check-config         say every mistake in the configuration, by line, and exit\n"
 	"  --name ID              the gateway's id: lower case, digits, dashes\n"
 	"  --state DIR            keys and store (" CONFIG_STATE_DEFAULT ")\n"
@@ -132,7 +133,7 @@ static int init(const struct options *o)
 {
 	struct init_options options = {
 		.gateway = o->name,
-		.state = o->state != NULL ? o->state : CONFIG_STATE_DEFAULT,
+		.state = o->state,
 		.request = o->request,
 		.config = o->config,
 		.address = o->address,
@@ -142,8 +143,8 @@ static int init(const struct options *o)
 
 	if (o->operand != NULL || o->check_config)
 		return usage_error("init takes options only");
-	if (o->name == NULL)
-		return usage_error("init needs --name");
+	if (o->name == NULL && (o->config == NULL || access(o->config, F_OK) != 0))
+		return usage_error("init needs --name, or --config of a file that is there");
 	if (o->reserve != NULL && (sscanf(o->reserve, "%9u%c", &reserve, &rest) != 1 || reserve == 0))
 		return usage_error("--reserve-records is not a number");
 	options.reserve_records = reserve;

@@ -127,6 +127,34 @@ static void init_writes_a_configuration_once(void **state)
 	free(text);
 }
 
+static void init_takes_id_and_state_from_a_configuration(void **state)
+{
+	struct tls_fleet *f = *state;
+	struct init_options o = { .config = tls_fleet_path(f, "g7.ini"),
+		.request = tls_fleet_path(f, "g7.req") };
+	struct state_pin pin;
+	struct stat small, large;
+	char text[512], path[FILE_PATH_BUF];
+
+	snprintf(text, sizeof(text), "[gateway]\nid = g7\nstate = %s\n[store]\n"
+				     "reserve_records = 64\n", f->state);
+	assert_int_equal(file_write_atomic(o.config, text, strlen(text), 0644), CV_OK);
+	assert_int_equal(init_gateway(&o), CV_OK);
+	assert_int_equal(state_pin_read(&pin, f->state), CV_OK);
+	assert_string_equal(pin.gateway, "g7");
+	assert_int_equal(state_path(path, f->state, STATE_STORE), CV_OK);
+	assert_int_equal(stat(path, &small), 0);
+	o.gateway = "g8";
+	assert_int_equal(init_gateway(&o), CV_ERR_CONFIG);
+	/* and the number of records is what makes the file large */
+	o = (struct init_options){ .gateway = "g9", .state = tls_fleet_path(f, "other"),
+		.request = tls_fleet_path(f, "g9.req"), .reserve_records = 20000 };
+	assert_int_equal(init_gateway(&o), CV_OK);
+	assert_int_equal(state_path(path, o.state, STATE_STORE), CV_OK);
+	assert_int_equal(stat(path, &large), 0);
+	assert_true(large.st_size > small.st_size);
+}
+
 static void install_pins_the_fleet(void **state)
 {
 	struct tls_fleet *f = *state;
@@ -271,6 +299,7 @@ int main(void)
 		TEST(a_state_belongs_to_one_gateway),
 		TEST(init_refuses_what_is_no_id_and_no_path),
 		TEST(init_writes_a_configuration_once),
+		TEST(init_takes_id_and_state_from_a_configuration),
 		TEST(install_pins_the_fleet),
 		TEST(install_needs_init_first),
 		TEST(install_refuses_another_gateway),
