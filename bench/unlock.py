@@ -1,8 +1,10 @@
 """Cold process to key: beside Clevis and Tang, and with dead gateways."""
 
 import os
+import contextlib
 import socket
 import tempfile
+import threading
 
 import fleet
 import report
@@ -48,7 +50,7 @@ def unlock():
 class BlackHole:
     """A listening socket whose backlog is full: the kernel drops further SYNs without a word."""
 
-    def __init__(self):
+    def __init__(self, _):
         self.listener = socket.socket()
         self.listener.bind(("127.0.0.1", 0))
         self.listener.listen(0)
@@ -77,7 +79,7 @@ class BlackHole:
 class Silent:
     """Takes connections (the kernel does, while the backlog has room) and never says a word."""
 
-    def __init__(self):
+    def __init__(self, _):
         self.listener = socket.socket()
         self.listener.bind(("127.0.0.1", 0))
         self.listener.listen(512)
@@ -87,10 +89,45 @@ class Silent:
         self.listener.close()
 
 
+class Slow:
+    """Passes everything on to a healthy gateway, but each connection only after a second."""
+
+    DELAY_S = 1
+
+    def __init__(self, port):
+        self.target = port
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self.listener.accept()
+                threading.Timer(self.DELAY_S, self.relay, [client]).start()
+
+    def relay(self, client):
+        with contextlib.suppress(OSError):
+            server = socket.create_connection(("127.0.0.1", self.target))
+            for source, sink in [(client, server), (server, client)]:
+                threading.Thread(target=self.copy, args=[source, sink], daemon=True).start()
+
+    @staticmethod
+    def copy(source, sink):
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)
+
+    def close(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+
+
 class Refused:
     """A port that was free a moment ago; it stays bound, but nobody listens."""
 
-    def __init__(self):
+    def __init__(self, _):
         self.bound = socket.socket()
         self.bound.bind(("127.0.0.1", 0))
         self.port = self.bound.getsockname()[1]
@@ -107,8 +144,9 @@ def dead():
         alive = {g.name: g.port for g in f.gateways}
         device.once()
         for what, kind in [("all 5 healthy", None), ("2 refuse connections", Refused),
-                           ("2 black-holed", BlackHole), ("2 accept and stay silent", Silent)]:
-            holes = [kind(), kind()] if kind else []
+                           ("2 black-holed", BlackHole), ("2 accept and stay silent", Silent),
+                           ("2 answer a second late", Slow)]:
+            holes = [kind(port) for port in list(alive.values())[:2]] if kind else []
             ports = dict(alive)
             for hole, name in zip(holes, list(alive)[:2]):
                 ports[name] = hole.port
@@ -120,5 +158,5 @@ def dead():
     lines = report.table("Unlock 3 of 5 on loopback with dead gateways, cold process to key, ms",
                          ["", "median", "smallest", "largest"], rows)
     lines += ["A device signs one token 50 ms after the third nonce when some gateways have not answered: that",
-              "is what black-holed and silent gateways cost.", ""]
+              "is what black-holed, silent and slow gateways cost.", ""]
     return lines
