@@ -21,7 +21,7 @@ endef
 $(foreach p,$(BENCH_PROGRAMS),$(eval $(call BENCH,$(p))))
 
 .PHONY: bench bench-run
-bench: ## print every published figure, peers beside it (BENCH_ARGS="shamir steps unlock dead load")
+bench: ## print every published figure, peers beside it (BENCH_ARGS="unlock load": only these)
 	@sh deploy/install-deps.sh build
 	@$(REMAKE) bench-run
 bench-run: all $(BENCH_BIN)
