@@ -106,8 +106,11 @@ uint64_t checkpoint_reserve(const struct volume *v, enum txn_class class)
 	if (groups < dirty)
 		groups = dirty;
 	switch (class) {
-	case TXN_ADDS:
+	case TXN_DATA:
 		return groups;
+	case TXN_ADDS:
+		/* less than data: free space in pieces stays usable when no whole group is to spare */
+		return groups - groups / 4;
 	case TXN_FREES:
 		return groups / 2;
 	case TXN_REAPS:

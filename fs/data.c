@@ -161,7 +161,7 @@ static enum cv_err write_chunk(struct volume *v, struct chunk *c, uint64_t objec
 	c->count = (size_t)((offset + len - 1) / BLOCK_BYTES - c->first + 1);
 	err = blocks_map(v, object, c->first, c->count, c->old);
 	if (!err)
-		err = blocks_take(v, c->new, c->count, TXN_ADDS);
+		err = blocks_take(v, c->new, c->count, TXN_DATA);
 	if (err)
 		return err;
 	err = chunk_write(v, c, offset, buf, len);

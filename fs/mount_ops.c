@@ -333,7 +333,7 @@ static void op_statfs(fuse_req_t req, fuse_ino_t ino)
 {
 	struct mount *m = mount_lock(req);
 	const struct volume *v = m->volume;
-	uint64_t reserve = checkpoint_reserve(v, TXN_ADDS) * NODE_BLOCKS;
+	uint64_t reserve = checkpoint_reserve(v, TXN_DATA) * NODE_BLOCKS;
 	uint64_t unused = volume_blocks(v) - v->alloc.used_blocks;
 	struct statvfs st = { .f_bsize = BLOCK_BYTES, .f_frsize = BLOCK_BYTES,
 		.f_namemax = NAME_BYTES_MAX };

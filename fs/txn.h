@@ -18,7 +18,8 @@
 struct volume;
 
 enum txn_class {
-	TXN_ADDS,  /* may need more space than it gives back: stays above the whole reserve */
+	TXN_DATA,  /* taking whole groups for data: stays above the whole reserve */
+	TXN_ADDS,  /* may need more space for nodes than it gives back: three quarters of it */
 	TXN_FREES, /* unlink, truncate, rename: may use half of it */
 	TXN_REAPS  /* gives space back: may use nearly all of it */
 };
