@@ -8,7 +8,8 @@
 #include "host/log.h"
 
 enum { ID_STATE = 256, ID_RUN, ID_CONFIG, ID_TIMEOUT, ID_LAZY, ID_FORGET, ID_JSON, ID_OFFLINE,
-	ID_FD, ID_PASSPHRASE_FD, ID_READ_ONLY, ID_FORCE, ID_HELP };
+	ID_FD, ID_PASSPHRASE_FD, ID_READ_ONLY, ID_FORCE,
+	ID_ACCEPT_OLDER, ID_HELP };
 
 static const struct option long_options[] = {
 	{ "state", required_argument, NULL, ID_STATE },
@@ -24,6 +25,7 @@ static const struct option long_options[] = {
 	{ "passphrase-fd", required_argument, NULL, ID_PASSPHRASE_FD },
 	{ "read-only", no_argument, NULL, ID_READ_ONLY },
 	{ "force", no_argument, NULL, ID_FORCE },
+	{ "accept-older", no_argument, NULL, ID_ACCEPT_OLDER },
 	{ "verbose", no_argument, NULL, 'v' },
 	{ "help", no_argument, NULL, ID_HELP },
 	{ NULL, 0, NULL, 0 }
@@ -53,6 +55,8 @@ static unsigned int flag_of(int id)
 		return OPTION_READ_ONLY;
 	case ID_FORCE:
 		return OPTION_FORCE;
+	case ID_ACCEPT_OLDER:
+		return OPTION_ACCEPT_OLDER;
 	default:
 		return 0;
 	}
@@ -135,6 +139,9 @@ static bool take(struct options *o, int id, const char *value)
 		break;
 	case ID_FORCE:
 		o->force = true;
+		break;
+	case ID_ACCEPT_OLDER:
+		o->accept_older = true;
 		break;
 	default:
 		return false;

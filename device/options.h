@@ -25,7 +25,8 @@ enum option_flag {
 	OPTION_FD = 64,		  /* --fd N */
 	OPTION_PASSPHRASE_FD = 128, /* --passphrase-fd N */
 	OPTION_READ_ONLY = 256,	  /* --read-only */
-	OPTION_FORCE = 512	  /* --force */
+	OPTION_FORCE = 512,	  /* --force */
+	OPTION_ACCEPT_OLDER = 1024 /* --accept-older */
 };
 
 struct options {
@@ -33,7 +34,7 @@ struct options {
 	const char *run_dir;
 	const char *config_file;
 	bool config_named; /* then it must exist */
-	bool foreground, lazy, forget, json, offline, read_only, force;
+	bool foreground, lazy, forget, json, offline, read_only, force, accept_older;
 	uint64_t timeout_ms; /* 0 = not given */
 	int fd;		     /* -1 = not given */
 	int passphrase_fd;

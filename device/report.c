@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "device/anchor.h"
 #include "device/counter.h"
 #include "host/clock.h"
 #include "host/log.h"
@@ -66,6 +67,8 @@ static enum cv_err encode_event(struct unlock *u, size_t member, const struct re
 		snprintf(e.reason, sizeof(e.reason), "%s", report->reason);
 	if (report->gateway != NULL)
 		snprintf(e.gateway, sizeof(e.gateway), "%s", report->gateway);
+	if (err == CV_OK && report->generation != 0)
+		err = anchor_make(e.anchor, &u->identity, report->generation);
 	return err == CV_OK ? event_request_encode(body, BODY_CAP, len, &e) : err;
 }
 

@@ -19,7 +19,7 @@
 #include "host/process.h"
 #include "host/ready.h"
 
-#define USAGE "mount [-f] [--timeout T] [--read-only] [CONTAINER MOUNT-POINT]"
+#define USAGE "mount [-f] [--timeout T] [--read-only] [--accept-older] [CONTAINER MOUNT-POINT]"
 #define LOG_NAME "watcher.log"
 
 /* How the waiting parent learns that the watcher behind it is up: the line, then end of file. */
@@ -155,7 +155,7 @@ int verb_mount(int argc, char **argv)
 	struct settings s;
 	bool help;
 	enum cv_err err = options_parse(&o, argc, argv,
-		OPTION_FOREGROUND | OPTION_TIMEOUT | OPTION_READ_ONLY, USAGE, &help);
+		OPTION_FOREGROUND | OPTION_TIMEOUT | OPTION_READ_ONLY | OPTION_ACCEPT_OLDER, USAGE, &help);
 
 	if (help)
 		return EXIT_CODE_OK;

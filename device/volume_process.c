@@ -64,6 +64,8 @@ static void build_arguments(struct arguments *a, const struct volume_start *star
 	a->argv[a->count++] = (char *)start->mount_point;
 	if (start->read_only)
 		a->argv[a->count++] = "--read-only";
+	if (start->accept_older)
+		a->argv[a->count++] = "--accept-older";
 	if (start->min_generation != 0)
 		add(a, "--min-generation", start->min_generation);
 	if (start->cache_mib != 0)

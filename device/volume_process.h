@@ -27,6 +27,7 @@ struct volume_start {
 	int log_fd; /* becomes its standard error; -1: it inherits ours */
 	bool read_only;
 	uint64_t min_generation; /* 0 = any */
+	bool accept_older;	 /* also when the newest superblocks are gone */
 	unsigned int cache_mib;	 /* 0 = its own default */
 };
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "device/anchor.h"
 #include "device/control.h"
 #include "device/last.h"
 #include "device/mount_point.h"
@@ -97,6 +98,25 @@ static enum cv_err await_ready(struct watcher *w, struct volume_ctl_message *m)
 	return CV_ERR_INTERNAL;
 }
 
+/* The newest generation that a gateway vouches for with our own anchor. */
+static uint64_t newest_anchor(const struct unlock *u)
+{
+	uint64_t newest = 0, generation;
+
+	for (size_t i = 0; i < u->identity.share_set.count; i++) {
+		const char *anchor = u->handshake.members[i].anchor;
+
+		if (anchor[0] == '\0')
+			continue;
+		if (anchor_read(&generation, &u->identity, anchor) != CV_OK)
+			log_warning("gateway %s: its anchor is not this device's: not used",
+				u->identity.share_set.members[i].gateway);
+		else if (generation > newest)
+			newest = generation;
+	}
+	return newest;
+}
+
 static enum cv_err start_volume(struct watcher *w, struct volume_ctl_message *m)
 {
 	const struct watcher_request *r = w->request;
@@ -105,7 +125,10 @@ static enum cv_err start_volume(struct watcher *w, struct volume_ctl_message *m)
 	};
 	struct volume_start start = { .program = w->program, .mount_point = r->mount_point,
 		.container_fd = w->container_fd, .log_fd = r->log_fd, .read_only = r->read_only,
-		.cache_mib = r->settings->cache_mib };
+		.cache_mib = r->settings->cache_mib,
+		.min_generation =
+			r->options->accept_older ? 0 : newest_anchor(w->unlock),
+		.accept_older = r->options->accept_older };
 	uint8_t *secret = secret_alloc(CV_SECRET_BYTES);
 	enum cv_err err = CV_ERR_MEMORY;
 
@@ -156,7 +179,8 @@ static void tell_gateways(struct watcher *w, enum cv_err outcome)
 
 	w->report = (struct report){ .event = outcome == CV_OK ? DEVICE_EVENT_MOUNT_OK :
 								 DEVICE_EVENT_MOUNT_FAIL,
-		.reason = outcome == CV_OK ? NULL : fail_reason(outcome) };
+		.reason = outcome == CV_OK ? NULL : fail_reason(outcome),
+		.generation = outcome == CV_OK ? w->generation : 0 };
 	err = report_send(w->unlock, &w->report);
 	if (err == CV_OK)
 		err = report_liars(w->unlock);
