@@ -108,7 +108,7 @@ static void read_limits(struct ini_file *ini, struct gateway_config *cfg)
 
 	f->threads = limit(ini, "threads", 256, 4, 512);
 	f->operator_threads = limit(ini, "operator_threads", 8, 2, 64);
-	f->queue = limit(ini, "queue", 192, 1, 4096);
+	f->queue = limit(ini, "queue", 240, 1, 4096);
 	f->request_timeout_ms = duration(ini, "limits", "request_timeout", 2000, 100, 60000);
 	f->keeper_timeout_ms = duration(ini, "limits", "keeper_timeout", 2000, 100, 60000);
 	f->keep_alive_ms = duration(ini, "limits", "keep_alive", 2000, 100, 60000);

@@ -169,7 +169,7 @@ static const struct {
 
 int main(int argc, char **argv)
 {
-	struct options o = { NULL };
+	struct options o = { .verb = NULL };
 	int role = role_of_title(argv[0]);
 	int code;
 
