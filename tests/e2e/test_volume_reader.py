@@ -1,0 +1,114 @@
+"""The independent reader and the C code see the same volume."""
+
+import hashlib
+import os
+import pathlib
+import stat
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+
+import fs_support as fs
+import volume_reader
+
+SIZE = 64 << 20
+
+
+@pytest.fixture(scope="module", autouse=True)
+def built():
+    fs.build()
+
+
+def make_source(top):
+    top.mkdir()
+    (top / "empty").write_bytes(b"")
+    (top / "small").write_bytes(b"hello\n")
+    (top / "block").write_bytes(bytes(4096))
+    (top / "large").write_bytes(os.urandom(1_500_001))
+    with open(top / "sparse", "wb") as f:
+        f.write(b"start")
+        f.seek(3_000_000)
+        f.write(b"end")
+    os.symlink("large", top / "link")
+    os.link(top / "small", top / "second name")
+    (top / "deep").mkdir(mode=0o750)
+    where = top / "deep"
+    for i in range(20):
+        where = where / f"d{i}"
+        where.mkdir()
+    (where / ("n" * 255)).write_bytes(b"far down")
+    many = top / "many"
+    many.mkdir()
+    for i in range(1200):
+        (many / f"file{i}").write_bytes(b"x" * (i % 50))
+    os.chmod(top / "small", 0o4755)
+    os.utime(top / "large", ns=(1, 1_234_567_890_123_456_789))
+
+
+def describe_host(top):
+    out = {}
+    for root, dirs, files in os.walk(top):
+        for name in dirs + files:
+            path = pathlib.Path(root) / name
+            st = path.lstat()
+            entry = {"mode": st.st_mode, "uid": st.st_uid, "gid": st.st_gid,
+                     "mtime_ns": st.st_mtime_ns, "links": st.st_nlink}
+            if stat.S_ISREG(st.st_mode):
+                entry["size"] = st.st_size
+                entry["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+            elif stat.S_ISLNK(st.st_mode):
+                entry["target"] = os.readlink(path)
+            out["/" + str(path.relative_to(top))] = entry
+    return out
+
+
+@pytest.fixture
+def volume(tmp_path):
+    make_source(tmp_path / "source")
+    fs.tool("create", tmp_path / "volume.cv", SIZE)
+    fs.tool("import", tmp_path / "volume.cv", tmp_path / "source")
+    return tmp_path / "volume.cv"
+
+
+def test_sees_exactly_what_was_imported(volume, tmp_path):
+    seen = volume_reader.Volume(volume, fs.KEY).describe()
+    host = describe_host(tmp_path / "source")
+    assert seen.keys() == host.keys()
+    for path, entry in host.items():
+        # on some filesystems the host counts a directory's links in another way
+        if stat.S_ISDIR(entry["mode"]):
+            entry["links"] = seen[path]["links"]
+        assert seen[path] == entry, path
+
+
+def test_opens_with_the_recovery_code_and_no_other(volume):
+    assert volume_reader.Volume(volume, fs.RECOVERY).super.generation
+    with pytest.raises(volume_reader.WrongKey):
+        volume_reader.Volume(volume, bytes(32))
+
+
+def test_agrees_with_check_and_export(volume, tmp_path):
+    assert b"problems=0 " in fs.tool("check", volume).stdout
+    want = (tmp_path / "source" / "large").read_bytes()
+    assert fs.tool("cat", volume, "/large").stdout == want
+
+
+def test_notices_what_the_c_code_notices(volume):
+    reader = volume_reader.Volume(volume, fs.KEY)
+    root = int.from_bytes(reader.super.root[:6], "little")
+    with open(volume, "r+b") as f:
+        f.seek(root * 4096 + 5000)
+        byte = f.read(1)[0]
+        f.seek(root * 4096 + 5000)
+        f.write(bytes([byte ^ 1]))
+    with pytest.raises(volume_reader.Damage):
+        volume_reader.Volume(volume, fs.KEY)
+    assert fs.tool("check", volume, check=False).returncode == 20
+
+
+def test_siphash_matches_the_reference_vector():
+    key = bytes(range(16))
+    assert volume_reader.siphash(key, bytes(range(15))) == 0xA129CA6149BE45E5
