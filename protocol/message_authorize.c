@@ -30,7 +30,6 @@ static enum cv_err authorize_request_from(
 	uint64_t epoch = 0;
 	enum cv_err err = json_only(tree, names);
 
-	memset(m, 0, sizeof(*m));
 	if (err == CV_OK)
 		err = json_get_bytes(tree, "request_id", m->request_id, sizeof(m->request_id));
 	if (err == CV_OK)
@@ -59,6 +58,7 @@ enum cv_err authorize_request_decode(struct authorize_request *m, const char *bo
 	struct cJSON *tree = NULL;
 	enum cv_err err = json_parse(&tree, body, len, CV_BODY_MAX);
 
+	memset(&decoded, 0, sizeof(decoded));
 	if (err == CV_OK)
 		err = authorize_request_from(&decoded, tree, evidence);
 	if (err == CV_OK)
@@ -116,10 +116,11 @@ static enum cv_err authorize_answer_from(struct authorize_answer *m, const struc
 
 enum cv_err authorize_answer_decode(struct authorize_answer *m, const char *body, size_t len)
 {
-	struct authorize_answer decoded = {.anchor = ""};
+	struct authorize_answer decoded;
 	struct cJSON *tree = NULL;
 	enum cv_err err = json_parse(&tree, body, len, CV_BODY_MAX);
 
+	memset(&decoded, 0, sizeof(decoded));
 	if (err == CV_OK)
 		err = authorize_answer_from(&decoded, tree);
 	if (err == CV_OK)
@@ -167,6 +168,7 @@ enum cv_err check_answer_decode(struct check_answer *m, const char *body, size_t
 	struct cJSON *tree = NULL;
 	enum cv_err err = json_parse(&tree, body, len, CV_BODY_MAX);
 
+	memset(&decoded, 0, sizeof(decoded));
 	if (err == CV_OK)
 		err = check_answer_from(&decoded, tree);
 	if (err == CV_OK)

@@ -148,7 +148,6 @@ static enum cv_err event_request_from(struct event_request *m, const struct cJSO
 	uint64_t epoch = 0;
 	enum cv_err err = json_only(tree, names);
 
-	memset(m, 0, sizeof(*m));
 	if (err == CV_OK)
 		err = json_get_bytes(tree, "request_id", m->request_id, sizeof(m->request_id));
 	if (err == CV_OK)
@@ -173,6 +172,7 @@ enum cv_err event_request_decode(struct event_request *m, const char *body, size
 	struct cJSON *tree = NULL;
 	enum cv_err err = json_parse(&tree, body, len, CV_BODY_MAX);
 
+	memset(&decoded, 0, sizeof(decoded));
 	if (err == CV_OK)
 		err = event_request_from(&decoded, tree);
 	if (err == CV_OK)

@@ -1,5 +1,7 @@
 #include "protocol/message.h"
 
+#include <string.h>
+
 #include "protocol/json_get.h"
 #include "protocol/json_write.h"
 
@@ -44,6 +46,7 @@ enum cv_err nonce_request_decode(struct nonce_request *m, const char *body, size
 	struct cJSON *tree = NULL;
 	enum cv_err err = json_parse(&tree, body, len, CV_BODY_MAX);
 
+	memset(&decoded, 0, sizeof(decoded));
 	if (err == CV_OK)
 		err = nonce_request_from(&decoded, tree);
 	if (err == CV_OK)
@@ -71,6 +74,7 @@ enum cv_err nonce_answer_decode(struct nonce_answer *m, const char *body, size_t
 	uint64_t expires = 0;
 	enum cv_err err = json_parse(&tree, body, len, CV_BODY_MAX);
 
+	memset(&decoded, 0, sizeof(decoded));
 	if (err == CV_OK)
 		err = json_get_bytes(tree, "nonce", decoded.nonce, sizeof(decoded.nonce));
 	if (err == CV_OK)

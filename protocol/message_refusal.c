@@ -1,5 +1,7 @@
 #include "protocol/message.h"
 
+#include <string.h>
+
 #include "protocol/json_get.h"
 #include "protocol/json_write.h"
 #include "protocol/line.h"
@@ -87,6 +89,7 @@ enum cv_err refusal_decode(
 	uint64_t inside = 0;
 	enum cv_err err = json_parse(&tree, body, len, CV_BODY_MAX);
 
+	memset(&decoded, 0, sizeof(decoded));
 	if (err == CV_OK)
 		err = json_get_u64(tree, "status", 100, 599, &inside);
 	if (err == CV_OK && inside != status)

@@ -1,5 +1,7 @@
 #include "protocol/message.h"
 
+#include <string.h>
+
 #include "protocol/json_get.h"
 #include "protocol/json_write.h"
 #include "protocol/line.h"
@@ -42,6 +44,7 @@ enum cv_err status_request_decode(struct status_request *m, const char *body, si
 	struct cJSON *tree = NULL;
 	enum cv_err err = json_parse(&tree, body, len, CV_BODY_MAX);
 
+	memset(&decoded, 0, sizeof(decoded));
 	if (err == CV_OK)
 		err = json_only(tree, names);
 	if (err == CV_OK)
@@ -96,6 +99,7 @@ enum cv_err status_answer_decode(struct status_answer *m, const char *body, size
 	uint64_t lease = 0;
 	enum cv_err err = json_parse(&tree, body, len, CV_BODY_MAX);
 
+	memset(&decoded, 0, sizeof(decoded));
 	if (err == CV_OK)
 		err = get_state(tree, &decoded.state);
 	if (err == CV_OK)

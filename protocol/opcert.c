@@ -140,6 +140,7 @@ enum cv_err opcert_decode(struct opcert *cert, const char *text, size_t len, con
 	struct opcert decoded;
 	enum cv_err err;
 
+	memset(&decoded, 0, sizeof(decoded));
 	err = jws_verify_json(&tree, text, len, CV_OPCERT_MAX, OPCERT_TYP, root_key);
 	if (err == CV_OK)
 		err = opcert_from(&decoded, tree);
