@@ -295,7 +295,8 @@ static enum cv_err open_payload(struct enrolment *e, const struct cJSON *tree,
 	size_t sealed_len;
 	enum cv_err err = get_ids(tree, e);
 
-	if (err == CV_OK && (!text_equal(e->fleet, trust->fleet) || !text_equal(e->gateway, gateway)))
+	if (err == CV_OK &&
+		(!text_equal(e->fleet, trust->fleet) || !text_equal(e->gateway, gateway)))
 		err = CV_ERR_MISMATCH;
 	if (err == CV_OK)
 		err = get_sealed(tree, sealed, &sealed_len);

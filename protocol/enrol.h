@@ -39,8 +39,8 @@ enum trust_class trust_class_parse(const char *name);
  * Seals to the keeper's enrolment key and signs. CV_ERR_ARGUMENT for a struct that enrolment_open
  * would refuse; the policy must be one JSON object (policy.h says more about it).
  *
- * Both functions run on Linux only. Plaintext and parsed tree pass through memory from cJSON's hooks
- * (scratch.h) and are wiped; a keeper sets the hooks to locked memory.
+ * Both functions run on Linux only. Plaintext and parsed tree pass through memory from cJSON's
+ * hooks (scratch.h) and are wiped; a keeper sets the hooks to locked memory.
  */
 CV_MUST_CHECK enum cv_err enrolment_seal(char *out, size_t cap, size_t *len,
 	const struct enrolment *e, const uint8_t enrolment_key[CV_X25519_BYTES], const char *crt,

@@ -20,7 +20,7 @@ enum cv_err {
 	/* decoding */
 	CV_ERR_TOO_LONG,	/* over a named limit, or over the caller's buffer */
 	CV_ERR_FORMAT,		/* not well-formed: JSON, base64url, JWS, header */
-	CV_ERR_TYPE,		/* well-formed, but a member is missing, unknown or of the wrong type */
+	CV_ERR_TYPE,		/* well-formed; a member is missing, unknown or of the wrong type */
 	CV_ERR_RANGE,		/* a number outside its bounds */
 
 	/* authenticity */
@@ -30,7 +30,7 @@ enum cv_err {
 	CV_ERR_SEAL,		/* AEAD did not open */
 	CV_ERR_ROLE,		/* certificate lacks the role */
 	CV_ERR_EXPIRED,
-	CV_ERR_MISMATCH,	/* right form, but for another fleet, device, gateway, volume, epoch */
+	CV_ERR_MISMATCH,	/* made for another fleet, device, gateway, volume or epoch */
 
 	/* nonces */
 	CV_ERR_NONCE_FOREIGN,

@@ -36,7 +36,8 @@ static enum cv_err labeled_expand(uint8_t *out, size_t len, const struct suite *
 	uint8_t block[CV_HASH_BYTES];
 	uint8_t wanted[2] = {0, (uint8_t)len};
 	struct crypto_part parts[] = {{wanted, sizeof(wanted)}, {version, sizeof(version) - 1},
-		{suite->id, suite->len}, {label, strlen(label)}, {info, info_len}, {&first_block, 1}};
+		{suite->id, suite->len}, {label, strlen(label)}, {info, info_len},
+		{&first_block, 1}};
 	enum cv_err err = crypto_hmac_sha256(block, prk, CV_HASH_BYTES, parts, 6);
 
 	if (err == CV_OK)
@@ -57,8 +58,8 @@ static enum cv_err shared_secret(uint8_t secret[CV_HASH_BYTES], const uint8_t dh
 	memcpy(context + HPKE_ENC_BYTES, recipient_public, CV_X25519_BYTES);
 	err = labeled_extract(prk, &suite_kem, NULL, "eae_prk", dh, CV_X25519_BYTES);
 	if (err == CV_OK)
-		err = labeled_expand(secret, CV_HASH_BYTES, &suite_kem, prk, "shared_secret", context,
-			sizeof(context));
+		err = labeled_expand(secret, CV_HASH_BYTES, &suite_kem, prk, "shared_secret",
+			context, sizeof(context));
 	crypto_wipe(prk, sizeof(prk));
 	return err;
 }
@@ -84,8 +85,8 @@ static enum cv_err schedule_keys(struct schedule *keys, const uint8_t shared[CV_
 	if (err == CV_OK)
 		err = labeled_extract(secret, &suite_hpke, shared, "secret", NULL, 0);
 	if (err == CV_OK)
-		err = labeled_expand(keys->key, sizeof(keys->key), &suite_hpke, secret, "key", context,
-			sizeof(context));
+		err = labeled_expand(keys->key, sizeof(keys->key), &suite_hpke, secret, "key",
+			context, sizeof(context));
 	if (err == CV_OK)
 		err = labeled_expand(keys->nonce, sizeof(keys->nonce), &suite_hpke, secret,
 			"base_nonce", context, sizeof(context));

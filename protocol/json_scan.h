@@ -1,8 +1,8 @@
 /*
  * The strict scanner that runs over raw bytes before cJSON sees them (docs/protocol.md section 1):
  * UTF-8, no NUL, depth, duplicate names, integers only, nothing after the end. No allocation; the
- * duplicate check compares names after unescaping. It looks at no more than CV_JSON_NAMES_MAX names,
- * so a text is scanned in time linear in its length, times that number at worst.
+ * duplicate check compares names after unescaping. It looks at no more than CV_JSON_NAMES_MAX
+ * names, so a text is scanned in time linear in its length, times that number at worst.
  *
  * Errors: CV_ERR_FORMAT, CV_ERR_RANGE (an integer too large), CV_ERR_TOO_LONG (len over max, or too
  * many names in the objects open at one point).

@@ -81,7 +81,8 @@ enum cv_err jws_sign(char *out, size_t cap, size_t *len, const char *typ, const 
 	err = put_header(out, cap, &n, typ, crt);
 	if (err != CV_OK)
 		goto out;
-	if (payload_len > CV_JWS_MAX || cap - n < 1 + BASE64URL_LEN(payload_len) + 1 + SIG_LEN + 1) {
+	if (payload_len > CV_JWS_MAX ||
+		cap - n < 1 + BASE64URL_LEN(payload_len) + 1 + SIG_LEN + 1) {
 		err = CV_ERR_TOO_LONG;
 		goto out;
 	}

@@ -40,8 +40,8 @@ CV_MUST_CHECK enum cv_err jws_verify(const char *text, size_t len, const char *t
 
 struct cJSON;
 /*
- * As jws_verify, and parses the payload (json_parse); *out belongs to the caller (json_free). A text
- * longer than max is CV_ERR_TOO_LONG.
+ * As jws_verify, and parses the payload (json_parse); *out belongs to the caller (json_free). A
+ * text longer than max is CV_ERR_TOO_LONG.
  */
 CV_MUST_CHECK enum cv_err jws_verify_json(struct cJSON **out, const char *text, size_t len,
 	size_t max, const char *typ, const uint8_t public_key[CV_ES256_PUBLIC_BYTES]);

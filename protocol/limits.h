@@ -28,7 +28,7 @@
 #define CV_BODY_MAX 16384		/* HTTP body, devices' listener */
 #define CV_OP_BODY_MAX 65536		/* HTTP body, operators' listener */
 #define CV_JSON_DEPTH_MAX 8
-#define CV_JSON_NAMES_MAX 128		/* member names of all objects open at one point of a text */
+#define CV_JSON_NAMES_MAX 128		/* member names of all objects open at one point */
 #define CV_JSON_INTEGER_MAX 9007199254740991 /* 2^53 - 1 */
 #define CV_TARGET_MAX 64		/* request path */
 #define CV_EVIDENCE_MAX 6144		/* compact JWS text */

@@ -99,7 +99,8 @@ static enum cv_err get_boot(const struct cJSON *tree, struct policy *p, const st
 	if (err == CV_OK)
 		err = number(rules, "boot", "max_keys", 1, UINT32_MAX, &max_keys, c);
 	if (err == CV_OK)
-		err = number(rules, "boot", "max_step", 1, CV_JSON_INTEGER_MAX, &p->boot_max_step, c);
+		err = number(rules, "boot", "max_step", 1, CV_JSON_INTEGER_MAX,
+			&p->boot_max_step, c);
 	p->boot_max_keys = (uint32_t)max_keys;
 	return err;
 }
@@ -116,8 +117,8 @@ static enum cv_err get_values(
 	cJSON_ArrayForEach(value, item)
 	{
 		if (m->count >= CV_REFERENCE_VALUES_MAX)
-			return complain(
-				c, CV_ERR_TOO_LONG, "measurements", item->string, "too many values");
+			return complain(c, CV_ERR_TOO_LONG, "measurements", item->string,
+				"too many values");
 		err = cJSON_IsString(value) ?
 			hex_decode(m->values[m->count], CV_HASH_BYTES, value->valuestring,
 				strlen(value->valuestring)) :
@@ -166,7 +167,8 @@ static enum cv_err get_list(const struct cJSON *rules, const char *name, struct 
 	if (array == NULL)
 		return CV_OK;
 	if (!cJSON_IsArray(array) || array->child == NULL)
-		return complain(c, CV_ERR_TYPE, "place", name, "must be a list of at least one name");
+		return complain(
+			c, CV_ERR_TYPE, "place", name, "must be a list of at least one name");
 	list->present = 1;
 	cJSON_ArrayForEach(item, array)
 	{
