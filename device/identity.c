@@ -244,6 +244,20 @@ enum cv_err identity_load(struct identity *id, const char *state_dir)
 	return err;
 }
 
+enum cv_err identity_reload_addresses(struct identity *id, int *changed)
+{
+	char before[CV_MEMBERS_MAX][IDENTITY_ADDRESS_BUF];
+	enum cv_err err;
+
+	memcpy(before, id->addresses, sizeof(before));
+	memset(id->addresses, 0, sizeof(id->addresses));
+	err = complain(id, "gateways.json", load_gateways_json(id));
+	*changed = err == CV_OK && memcmp(before, id->addresses, sizeof(before)) != 0;
+	if (err != CV_OK)
+		memcpy(id->addresses, before, sizeof(before));
+	return err;
+}
+
 void identity_wipe(struct identity *id)
 {
 	crypto_wipe(id, sizeof(*id));

@@ -37,6 +37,11 @@ struct identity {
 CV_MUST_CHECK enum cv_err identity_load(struct identity *id, const char *state_dir);
 /* The same without the private keys and pairwise keys: what `status` may show offline. */
 CV_MUST_CHECK enum cv_err identity_load_public(struct identity *id, const char *state_dir);
+/*
+ * Reads gateways.json again: gateways may move while a device waits for them. *changed tells
+ * whether addresses are other ones now; on an error (one line) they stay as they were.
+ */
+CV_MUST_CHECK enum cv_err identity_reload_addresses(struct identity *id, int *changed);
 void identity_wipe(struct identity *id);
 
 /* A host name or address with a port: "10.0.0.1:7443", "[::1]:7443", "gw.example:7443". */

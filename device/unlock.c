@@ -132,13 +132,37 @@ static void print_members(struct unlock *u)
 	}
 }
 
+/* Before another attempt: somebody may have corrected gateways.json. */
+static enum cv_err follow_addresses(struct unlock *u)
+{
+	struct transport *fresh = NULL;
+	int changed = 0;
+	enum cv_err err;
+
+	if (transport_busy_count(u->transport) > 0 ||
+		identity_reload_addresses(&u->identity, &changed) != CV_OK || !changed)
+		return CV_OK;
+	log_info("gateways.json: other addresses from here on");
+	transport_close(u->transport);
+	u->transport = NULL;
+	err = transport_open(&fresh, &u->identity);
+	if (err == CV_OK)
+		u->transport = fresh;
+	return err;
+}
+
+/* What no other attempt will mend: an error on this device. */
+static bool is_hopeless(enum cv_err err)
+{
+	return err != CV_OK && err != CV_ERR_TOO_FEW && err != CV_ERR_DENIED &&
+		err != CV_ERR_TIMEOUT && err != CV_ERR_SHARE_INVALID && err != CV_ERR_SHARE_SET;
+}
+
 static void attempt_report(struct unlock *u)
 {
 	const struct handshake *h = &u->handshake;
 	uint64_t now = clock_monotonic_ms();
 
-	if (h->next_attempt_ms == 0 || u->reported == h->attempt)
-		return;
 	u->reported = h->attempt;
 	print_members(u);
 	log_warning("attempt %u: %s: next in %.1f s", h->attempt,
@@ -207,13 +231,22 @@ static enum cv_err loop(struct unlock *u)
 	enum cv_err err = CV_OK;
 
 	for (;;) {
+		if (u->handshake.next_attempt_ms != 0 &&
+			clock_monotonic_ms() >= u->handshake.next_attempt_ms)
+			err = follow_addresses(u);
+		if (err != CV_OK)
+			return err;
 		enum handshake_action action = ask_all(u, &wake_ms, &err);
 
 		if (err != CV_OK)
 			return err;
 		if (action == HANDSHAKE_DONE || action == HANDSHAKE_FAILED)
 			return handshake_outcome(&u->handshake);
-		attempt_report(u);
+		if (u->handshake.next_attempt_ms != 0 && u->reported != u->handshake.attempt) {
+			attempt_report(u);
+			if (is_hopeless(handshake_outcome(&u->handshake)))
+				return handshake_outcome(&u->handshake);
+		}
 		/* no use in waiting for an attempt that the deadline will not see */
 		if (u->request.timeout_ms != 0 &&
 			u->handshake.next_attempt_ms > u->handshake.config.give_up_ms)

@@ -49,6 +49,13 @@ static enum cv_err prepare(struct watcher *w)
 		log_error("conclave-volumed: %s (see CONCLAVE_VOLUMED)", cv_err_text(err));
 		return CV_ERR_CONFIG;
 	}
+	if (mount_point_is_dead(r->mount_point)) {
+		/* watcher and volume process were both killed: nobody else takes it away */
+		log_warning("%s: a mount with nobody behind it: taken away", r->mount_point);
+		err = mount_point_detach(r->mount_point, true);
+		if (err != CV_OK)
+			return err;
+	}
 	err = mount_point_check(r->mount_point);
 	if (err != CV_OK)
 		return err;

@@ -328,6 +328,42 @@ def test_configuration_mistakes_come_with_their_line(dev):
 
 
 @needs_fuse
+def test_a_mount_with_nobody_behind_it_is_taken_away(dev):
+    dev.mount()
+    ends = []
+    for pid in pids(dev):
+        ends.append(watch(pid))
+        os.kill(pid, signal.SIGKILL)
+    for end in ends:
+        await_end(end)
+    assert is_mounted(dev.mount_point)
+    assert "nobody behind it" in dev("mount", dev.volume, dev.mount_point).err
+    dev.unmount()
+
+
+def test_a_waiting_device_follows_gateways_that_moved(home, dev):
+    fleet, _ = home
+    right = fleet.addresses()
+    dev.set_addresses({g: "127.0.0.1:1" for g in right})
+    process = subprocess.Popen(
+        [program("conclave-device"), "key", "--fd", "1", "--timeout", f"{PATIENCE_S}s", "--state",
+         dev.state, "--run", dev.run_dir, "--config", dev.config],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=clean_env())
+    try:
+        for line in process.stderr:
+            if b"attempt 1:" in line:
+                break
+        dev.set_addresses(right)
+        out, _ = process.communicate(timeout=PATIENCE_S)
+    finally:
+        process.kill()
+        dev.set_addresses(right)
+    assert process.returncode == OK
+    assert len(out) == 32
+
+
+# the last one: the end of its own fleet ends every process that is left, others' gateways too
+@needs_fuse
 def test_a_gateway_that_was_away_hears_of_the_mount(fleet):
     _, _, g3 = fleet.gateways(3)
     device = fleet.device("dev-2", 2)
