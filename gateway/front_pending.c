@@ -29,6 +29,7 @@ struct front_pending {
 	uint32_t used;
 	uint32_t count;
 	struct slot *slots;
+	uint8_t packet[IPC_PACKET_MAX]; /* the reader's */
 };
 
 static struct slot *find_slot(struct front_pending *p, uint64_t id)
@@ -98,18 +99,17 @@ static void give_answer(struct front_pending *p, const struct ipc_answer *a)
 
 static void *read_answers(void *arg)
 {
-	static uint8_t packet[IPC_PACKET_MAX];
 	struct front_pending *p = arg;
 	struct ipc_answer a;
 	size_t len = 0;
 
 	for (;;) {
-		enum cv_err err = ipc_receive(p->fd, packet, sizeof(packet), &len, true);
+		enum cv_err err = ipc_receive(p->fd, p->packet, sizeof(p->packet), &len, true);
 
 		if (err == CV_ERR_UNREACHABLE || err == CV_ERR_IO)
 			return NULL; /* the monitor holds both ends: it is ending too */
 		if (err == CV_OK)
-			err = ipc_answer_decode(&a, packet, len);
+			err = ipc_answer_decode(&a, p->packet, len);
 		if (err == CV_OK)
 			give_answer(p, &a);
 		else
