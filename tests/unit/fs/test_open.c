@@ -169,6 +169,9 @@ static void keeps_the_older_tree_whole(void **state)
 		struct image *older;
 		struct volume *w;
 
+		/* look for space from the front, where the freed blocks are */
+		v->alloc.data_cursor = 0;
+		v->alloc.node_cursor = 0;
 		fill_pattern(data, sizeof(data), round);
 		write_at(v, object, 0, data, sizeof(data));
 		/* data of the window is written, the checkpoint is not: cut the newest pair off */
