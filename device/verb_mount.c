@@ -155,7 +155,8 @@ int verb_mount(int argc, char **argv)
 	struct settings s;
 	bool help;
 	enum cv_err err = options_parse(&o, argc, argv,
-		OPTION_FOREGROUND | OPTION_TIMEOUT | OPTION_READ_ONLY | OPTION_ACCEPT_OLDER, USAGE, &help);
+		OPTION_FOREGROUND | OPTION_TIMEOUT | OPTION_READ_ONLY | OPTION_ACCEPT_OLDER, USAGE,
+		&help);
 
 	if (help)
 		return EXIT_CODE_OK;

@@ -51,26 +51,14 @@ int exit_code_of(enum cv_err err)
 		return EXIT_CODE_NO_SPACE;
 	case CV_ERR_FUSE:
 		return EXIT_CODE_FUSE;
-	case CV_ERR_INTERNAL:
-	case CV_ERR_MEMORY:
-	case CV_ERR_RANDOM:
-	case CV_ERR_CRYPTO:
-	case CV_ERR_TOO_LONG:
-	case CV_ERR_FORMAT:
-	case CV_ERR_TYPE:
-	case CV_ERR_RANGE:
-	case CV_ERR_MAC:
-	case CV_ERR_SIGNATURE:
-	case CV_ERR_ALGORITHM:
-	case CV_ERR_SEAL:
-	case CV_ERR_MISMATCH:
-	case CV_ERR_IO:
-	case CV_ERR_NOT_EMPTY:
-	case CV_ERR_LINKS:
-	case CV_ERR_FILE_SIZE:
-	case CV_ERR_NO_DATA:
-	case CV_ERR_NOT_SUPPORTED:
+	/* clang-format off */
+	case CV_ERR_INTERNAL: case CV_ERR_MEMORY: case CV_ERR_RANDOM: case CV_ERR_CRYPTO:
+	case CV_ERR_TOO_LONG: case CV_ERR_FORMAT: case CV_ERR_TYPE: case CV_ERR_RANGE:
+	case CV_ERR_MAC: case CV_ERR_SIGNATURE: case CV_ERR_ALGORITHM: case CV_ERR_SEAL:
+	case CV_ERR_MISMATCH: case CV_ERR_IO: case CV_ERR_NOT_EMPTY: case CV_ERR_LINKS:
+	case CV_ERR_FILE_SIZE: case CV_ERR_NO_DATA: case CV_ERR_NOT_SUPPORTED:
 	case CV_ERR_COUNT_:
+	/* clang-format on */
 		return EXIT_CODE_INTERNAL;
 	}
 	return EXIT_CODE_INTERNAL;

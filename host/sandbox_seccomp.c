@@ -71,7 +71,8 @@ static const char *const fatal_calls[] = { "execve", "execveat", "ptrace", "proc
 /* What no process of ours may do, not even the monitor. */
 static const char *const forbidden_calls[] = { "ptrace", "process_vm_readv", "process_vm_writev",
 	"mount", "umount2", "move_mount", "open_tree", "fsopen", "fsconfig", "fsmount",
-	"pivot_root", "chroot", "init_module", "finit_module", "delete_module", "kexec_load", "kexec_file_load",
+	"pivot_root", "chroot", "init_module", "finit_module", "delete_module", "kexec_load",
+	"kexec_file_load",
 	"bpf", "perf_event_open", "reboot", "swapon", "swapoff", "acct", "settimeofday",
 	"clock_settime", "sethostname", "setdomainname", "iopl", "ioperm", "quotactl", "keyctl",
 	"add_key", "request_key", "userfaultfd", "unshare", "setns", "name_to_handle_at",
