@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "gateway/keeper.h"
+#include "gateway/user.h"
 #include "host/ini.h"
 #include "host/secret.h"
 #include "notify/sender.h"
@@ -133,22 +134,55 @@ static void read_words(struct ini_file *ini, struct gateway_config *cfg)
 	cfg->sandbox = (enum sandbox_mode)ini_enum(ini, "sandbox", "mode", modes, SANDBOX_REQUIRE);
 }
 
-static void check_destination(
-	struct ini_file *ini, const char *section, const struct destination *d, bool allow_http)
-{
-	struct destination_secret *secret = secret_alloc(sizeof(*secret));
-	char why[DESTINATION_WHY_MAX] = "";
+struct destination_check {
+	const struct destination *destination;
+	bool allow_http;
+};
 
+struct destination_verdict {
+	enum cv_err err;
+	char why[DESTINATION_WHY_MAX];
+};
+
+static enum cv_err try_destination(void *argument, void *result)
+{
+	const struct destination_check *check = argument;
+	struct destination_verdict *verdict = result;
+	struct destination_secret *secret = secret_alloc(sizeof(*secret));
+
+	memset(verdict, 0, sizeof(*verdict));
+	verdict->err = CV_ERR_MEMORY;
 	if (secret == NULL)
-		ini_mistake(ini, section, "file", "%s", secret_last_error());
-	else if (destination_load(secret, d, allow_http, why) != CV_OK)
-		ini_mistake(ini, section, "file", "%s", why);
+		snprintf(verdict->why, sizeof(verdict->why), "%s", secret_last_error());
+	else
+		verdict->err = destination_load(
+			secret, check->destination, check->allow_http, verdict->why);
 	secret_free(secret);
+	return CV_OK;
 }
 
-static void read_destinations(struct ini_file *ini, struct config_sender *s, const char *pattern,
-	enum destination_kind kind, bool check_files)
+/* By whom it will be read: the file is the sender's user's and closed to everyone else. */
+static void check_destination(struct ini_file *ini, const char *section,
+	const struct destination *d, const struct gateway_config *cfg)
 {
+	struct destination_check check = { d, cfg->sender.allow_http };
+	struct destination_verdict verdict = { .err = CV_ERR_INTERNAL };
+	const char *user = user_for_role(cfg->state, CONFIG_USER_SENDER);
+	enum cv_err err = user == NULL ?
+		try_destination(&check, &verdict) :
+		user_run(user, try_destination, &check, &verdict, sizeof(verdict));
+
+	if (err == CV_OK && verdict.err != CV_OK)
+		ini_mistake(ini, section, "file", "%s", verdict.why);
+	else if (err != CV_OK)
+		ini_mistake(ini, section, "file", "cannot be read as %s: %s", user,
+			cv_err_text(err));
+}
+
+static void read_destinations(struct ini_file *ini, struct gateway_config *cfg,
+	const char *pattern, enum destination_kind kind, bool check_files)
+{
+	struct config_sender *s = &cfg->sender;
 	static const char *const severities[] = { "info", "warning", "critical", NULL };
 	const char *section;
 	size_t cursor = 0;
@@ -176,13 +210,15 @@ static void read_destinations(struct ini_file *ini, struct config_sender *s, con
 			continue;
 		copy_path(ini, section, "file", NULL, d->file);
 		if (check_files && d->file[0] != '\0')
-			check_destination(ini, section, d, s->allow_http);
+			check_destination(ini, section, d, cfg);
 		s->count++;
 	}
 }
 
-static void read_notify(struct ini_file *ini, struct config_sender *s, bool check_files)
+static void read_notify(struct ini_file *ini, struct gateway_config *cfg, bool check_files)
 {
+	struct config_sender *s = &cfg->sender;
+
 	s->attempts = (uint32_t)ini_uint(
 		ini, "notify", "attempts", SENDER_ATTEMPTS_DEFAULT, 1, 1000);
 	s->outbox_max = (uint32_t)ini_uint(
@@ -192,8 +228,8 @@ static void read_notify(struct ini_file *ini, struct config_sender *s, bool chec
 	copy_path(ini, "notify", "ca_file", NULL, s->ca_file);
 	if (check_files && s->ca_file[0] != '\0' && access(s->ca_file, R_OK) != 0)
 		ini_mistake(ini, "notify", "ca_file", "cannot be read: %s", s->ca_file);
-	read_destinations(ini, s, "webhook.*", DESTINATION_WEBHOOK, check_files);
-	read_destinations(ini, s, "telegram.*", DESTINATION_TELEGRAM, check_files);
+	read_destinations(ini, cfg, "webhook.*", DESTINATION_WEBHOOK, check_files);
+	read_destinations(ini, cfg, "telegram.*", DESTINATION_TELEGRAM, check_files);
 }
 
 enum cv_err config_parse(struct gateway_config *cfg, const char *name, const char *text,
@@ -224,7 +260,7 @@ enum cv_err config_parse(struct gateway_config *cfg, const char *name, const cha
 	read_listen(ini, cfg);
 	read_limits(ini, cfg);
 	read_words(ini, cfg);
-	read_notify(ini, &cfg->sender, check_files);
+	read_notify(ini, cfg, check_files);
 	for (size_t i = 0; (line = ini_mistake_text(ini, i)) != NULL; i++)
 		say(context, line);
 	err = ini_finish(ini);
