@@ -34,8 +34,10 @@ static int line_room(struct line *l, size_t n)
 
 static void line_put(struct line *l, const char *text, size_t len)
 {
-	if (!line_room(l, len))
+	if (l->err != CV_OK)
 		return;
+	if (!line_room(l, len))
+		len = l->cap - l->len - 1;
 	memcpy(l->buf + l->len, text, len);
 	l->len += len;
 	l->buf[l->len] = '\0';

@@ -20,13 +20,13 @@ struct line {
 	enum cv_err err;
 };
 
-/* Always NUL-terminated from here on, if cap is not 0; what does not fit is left out. */
+/* Always NUL-terminated from here on, if cap is not 0; what does not fit is cut off. */
 void line_begin(struct line *l, char *buf, size_t cap);
 void line_text(struct line *l, const char *text);
 void line_u64(struct line *l, uint64_t value);
 void line_hex(struct line *l, const void *data, size_t len);
 void line_base64url(struct line *l, const void *data, size_t len);
-/* CV_ERR_TOO_LONG if something was left out. */
+/* CV_ERR_TOO_LONG if something was cut off. */
 CV_MUST_CHECK enum cv_err line_end(const struct line *l);
 
 struct line_reader {

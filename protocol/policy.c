@@ -9,12 +9,25 @@
 #include "protocol/line.h"
 
 #define NOT_REQUIRED "not_required"
+#define NAME_SHOWN 63
 
 /* Where the first mistake is reported. */
 struct complaint {
 	char *text;
 	size_t cap;
 };
+
+/* A name as the author wrote it, cut and without what a terminal might obey. */
+static void line_name(struct line *l, const char *name)
+{
+	char shown[NAME_SHOWN + 1];
+	size_t n = 0;
+
+	for (; name[n] != '\0' && n < NAME_SHOWN; n++)
+		shown[n] = name[n] >= 0x20 && name[n] <= 0x7e ? name[n] : '?';
+	shown[n] = '\0';
+	line_text(l, shown);
+}
 
 static enum cv_err complain(const struct complaint *c, enum cv_err err, const char *section,
 	const char *member, const char *what)
@@ -28,7 +41,7 @@ static enum cv_err complain(const struct complaint *c, enum cv_err err, const ch
 	if (member != NULL) {
 		if (section[0] != '\0')
 			line_text(&l, ".");
-		line_text(&l, member);
+		line_name(&l, member);
 	}
 	line_text(&l, ": ");
 	line_text(&l, what);

@@ -621,25 +621,25 @@ def as_header(v):
 
 
 def seeds(v):
-    """One good input per fuzz target; the first byte of `message` and `header` picks the parser."""
+    """Good inputs for each fuzz target; where one target has several parsers, the first byte picks."""
     order = ["nonce_request", "nonce_answer", "authorize_request", "authorize_answer",
              "check_answer", "event_request", "status_request", "status_answer", "refusal",
              "refusal_later"]
     headers = ["request_header", "response_header", "op_header", "op_reply_header",
                "fingerprint_text"]
+    signed = ["evidence", "opcert", "revocations", "share_set", "enrol"]
     out = {f"message/{name}": bytes([i]) + v[name].encode() for i, name in enumerate(order)}
     out.update({f"header/{name}": bytes([i]) + v[name].encode()
                 for i, name in enumerate(headers)})
-    for name in ["evidence", "opcert", "share_set", "revocations"]:
-        out[f"{name}/{name}"] = v[name].encode()
-    out["jws/evidence"], out["jws/share_set"] = v["evidence"].encode(), v["share_set"].encode()
-    out["claims/claims"] = v["evidence_claims"].encode()
-    out["enrol/package"] = v["enrol"].encode()
+    out.update({f"jws/{name}": bytes([i]) + v[name].encode() for i, name in enumerate(signed)})
+    out.update({f"document/{name}": bytes([i]) + unb64u(v[name].split(".")[1])
+                for i, name in enumerate(signed)})
     out["enrol_plain/plain"] = v["enrol_plain"].encode()
     out["policy/policy"] = v["policy"].encode()
     for name in order + ["policy", "evidence_claims"]:
         out[f"json/{name}"] = v[name].encode()
     out["lp/example"] = v["lp_example"]
+    out["base64url/text"] = b64u(v["mac_root"]).encode()
     return out
 
 

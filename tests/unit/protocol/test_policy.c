@@ -166,6 +166,18 @@ static void says_what_is_wrong_and_where(void **state)
 	}
 }
 
+static void a_hostile_name_is_shown_cut_and_harmless(void **state)
+{
+	char text[600], problem[40];
+
+	(void)state;
+	snprintf(text, sizeof(text), "{\"v\":1,\"\\u001b[2J\\u00e9%0400d\":1}", 0);
+	assert_int_equal(
+		policy_decode(&policy, text, strlen(text), problem, sizeof(problem)), CV_ERR_TYPE);
+	assert_memory_equal(problem, "?[2J??000", 9);
+	assert_int_equal(strlen(problem), sizeof(problem) - 1);
+}
+
 static void limits_hold(void **state)
 {
 	static char text[CV_POLICY_MAX + 80], names[CV_POLICY_MAX];
@@ -202,6 +214,7 @@ int main(void)
 		cmocka_unit_test(empty_sections_are_found_by_lint),
 		cmocka_unit_test(sections_can_be_waived_in_so_many_words),
 		cmocka_unit_test(says_what_is_wrong_and_where),
+		cmocka_unit_test(a_hostile_name_is_shown_cut_and_harmless),
 		cmocka_unit_test(limits_hold),
 	};
 
