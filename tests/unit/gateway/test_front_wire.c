@@ -218,7 +218,7 @@ static void slow_senders_are_cut_off(void **state)
 	struct gateway_rig *r = *state;
 	struct peer peers[3];
 
-	gateway_rig_config(r, "[limits]\nrequest_timeout = 200ms\nkeep_alive = 100ms\n");
+	gateway_rig_config(r, "[limits]\nrequest_timeout = 500ms\nkeep_alive = 100ms\n");
 	gateway_rig_start_ready(r);
 	for (int i = 0; i < 3; i++) {
 		assert_true(peer_open(&peers[i], &r->devices));
@@ -244,13 +244,13 @@ static void dribbling_does_not_buy_time(void **state)
 	struct peer p;
 	int n = 0;
 
-	gateway_rig_config(r, "[limits]\nrequest_timeout = 200ms\n");
+	gateway_rig_config(r, "[limits]\nrequest_timeout = 500ms\n");
 	gateway_rig_start_ready(r);
 	assert_true(peer_open_version(&p, &r->devices, TLS1_2_VERSION));
 	signal(SIGPIPE, SIG_IGN);
 	/* of TLS 1.2, where nothing waits to be read after the handshake */
 	say(&p, HEAD "Content-Length: 16000\r\n\r\n");
-	/* a byte at a time would take 16 seconds at this pace, eighty times the deadline */
+	/* a byte at a time would take 16 seconds at this pace, thirty times the deadline */
 	pfd = (struct pollfd){ .fd = p.fd, .events = POLLIN | POLLRDHUP };
 	while (n < 16000 && poll(&pfd, 1, 1) == 0 && SSL_write(p.ssl, "a", 1) == 1)
 		n++;
