@@ -347,6 +347,8 @@ class Fleet:
     def close(self):
         for dev in self.devices.values():
             force_unmount(dev)
+            if dev.volume is not None:  # its boot key may lie in /dev/shm
+                dev.unmount("--lazy", "--forget", want=None)
         for g in self.all_gateways.values():
             if g.running:
                 g.process.terminate()
