@@ -120,8 +120,8 @@ enum cv_err aead_slot_key(uint8_t kek[AEAD_KEY_BYTES], const uint8_t secret[CV_S
 	err = lp_end(&lp, &len);
 	if (err)
 		return err;
-	return hkdf(kek, AEAD_KEY_BYTES, volume_id, CV_VOLUME_ID_BYTES, secret, CV_SECRET_BYTES, info,
-		len);
+	return hkdf(kek, AEAD_KEY_BYTES, volume_id, CV_VOLUME_ID_BYTES, secret, CV_SECRET_BYTES,
+		info, len);
 }
 
 enum cv_err aead_super_key(uint8_t key[AEAD_KEY_BYTES], const uint8_t volume_key[AEAD_KEY_BYTES],

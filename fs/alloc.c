@@ -226,8 +226,8 @@ static uint64_t take_run(
 	return n;
 }
 
-enum cv_err alloc_take_data(struct alloc *a, uint64_t want, uint64_t groups_left,
-	uint64_t *first, uint64_t *count)
+enum cv_err alloc_take_data(
+	struct alloc *a, uint64_t want, uint64_t groups_left, uint64_t *first, uint64_t *count)
 {
 	bool may_break = alloc_free_groups(a) > groups_left;
 	uint64_t start = a->data_cursor;

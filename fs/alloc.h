@@ -74,8 +74,8 @@ CV_MUST_CHECK enum cv_err alloc_load(struct alloc *a, uint64_t block);
  * Takes a run of 1 .. want blocks for data at the cursor or behind it, never going below
  * `groups_left` whole free groups. CV_ERR_FULL.
  */
-CV_MUST_CHECK enum cv_err alloc_take_data(struct alloc *a, uint64_t want, uint64_t groups_left,
-	uint64_t *first, uint64_t *count);
+CV_MUST_CHECK enum cv_err alloc_take_data(
+	struct alloc *a, uint64_t want, uint64_t groups_left, uint64_t *first, uint64_t *count);
 /* Gives back taken blocks that nothing came to use. */
 void alloc_cancel(struct alloc *a, uint64_t first, uint64_t count);
 /* An aligned group of 4, taken and used. CV_ERR_FULL. */

@@ -50,8 +50,8 @@ static enum cv_err refer(struct check *c, uint64_t first, uint64_t count, const 
 	return CV_OK;
 }
 
-static enum cv_err check_block(struct check *c, uint64_t object, uint64_t index,
-	const struct map_entry *e)
+static enum cv_err check_block(
+	struct check *c, uint64_t object, uint64_t index, const struct map_entry *e)
 {
 	enum cv_err err = CV_ERR_INTERNAL;
 
@@ -63,8 +63,10 @@ static enum cv_err check_block(struct check *c, uint64_t object, uint64_t index,
 	if (!err)
 		err = keyring_open_data(&c->v->keyring, e, c->block, c->block);
 	if (err)
-		check_problem(c, "object %" PRIu64 ": block %" PRIu64 " of the file, %" PRIu64
-				 " of the volume: %s", object, index, e->block, cv_err_text(err));
+		check_problem(c,
+			"object %" PRIu64 ": block %" PRIu64 " of the file, %" PRIu64
+			" of the volume: %s",
+			object, index, e->block, cv_err_text(err));
 	return CV_OK;
 }
 
@@ -128,7 +130,8 @@ static enum cv_err check_node(struct check *c, struct node *n, uint64_t block)
 		if (err == CV_ERR_MEMORY)
 			return err;
 		if (err) {
-			check_problem(c, "node at block %" PRIu64 ": %s", p.block, cv_err_text(err));
+			check_problem(
+				c, "node at block %" PRIu64 ": %s", p.block, cv_err_text(err));
 			err = refer(c, p.block, NODE_BLOCKS, "node");
 			continue;
 		}
@@ -186,8 +189,9 @@ static enum cv_err check_bitmap(struct check *c)
 		check_problem(c, "%" PRIu64 " blocks are marked used, but nothing refers to them",
 			r->leaked_blocks);
 	if (r->used_blocks != a->used_blocks || groups != a->used_groups)
-		check_problem(c, "space: the superblock counts %" PRIu64 " blocks in %" PRIu64
-				 " groups, the bitmap %" PRIu64 " in %" PRIu64,
+		check_problem(c,
+			"space: the superblock counts %" PRIu64 " blocks in %" PRIu64
+			" groups, the bitmap %" PRIu64 " in %" PRIu64,
 			a->used_blocks, a->used_groups, r->used_blocks, groups);
 	return CV_OK;
 }

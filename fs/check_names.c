@@ -51,8 +51,8 @@ static enum cv_err add_names(
 		if (owner)
 			owner->entries++;
 		if (dir_name_hash(c->v, &name) != key->offset)
-			check_problem(c, "directory %" PRIu64 ": a name under a wrong hash",
-				key->object);
+			check_problem(
+				c, "directory %" PRIu64 ": a name under a wrong hash", key->object);
 	}
 	return CV_OK;
 }
@@ -63,7 +63,8 @@ static enum cv_err add_orphan(struct check *c, uint64_t object, const uint8_t *v
 	enum orphan_kind kind;
 	uint64_t from;
 
-	err = check_grow((void **)&c->orphans, &c->orphan_cap, c->orphan_count, 2 * sizeof(uint64_t));
+	err = check_grow(
+		(void **)&c->orphans, &c->orphan_cap, c->orphan_count, 2 * sizeof(uint64_t));
 	if (err)
 		return err;
 	orphan_decode(value, &kind, &from);
@@ -122,8 +123,9 @@ static void count_name(struct check *c, const struct check_name *n)
 	struct check_inode *i = find(c, n->object);
 
 	if (!i) {
-		check_problem(c, "directory %" PRIu64 ": a name of object %" PRIu64
-				 ", which does not exist", n->dir, n->object);
+		check_problem(c,
+			"directory %" PRIu64 ": a name of object %" PRIu64 ", which does not exist",
+			n->dir, n->object);
 		return;
 	}
 	i->names++;
@@ -144,13 +146,16 @@ static void check_directory(struct check *c, const struct check_inode *i)
 
 	if (i->orphan) {
 		if (i->entries || i->names)
-			check_problem(c, "directory %" PRIu64 ": unlinked, but not empty", i->object);
+			check_problem(
+				c, "directory %" PRIu64 ": unlinked, but not empty", i->object);
 		return;
 	}
 	if (i->names != names)
-		check_problem(c, "directory %" PRIu64 ": has %" PRIu64 " names", i->object, i->names);
+		check_problem(
+			c, "directory %" PRIu64 ": has %" PRIu64 " names", i->object, i->names);
 	if (i->inode.size != i->entries)
-		check_problem(c, "directory %" PRIu64 ": counts %" PRIu64 " names, there are %" PRIu64,
+		check_problem(c,
+			"directory %" PRIu64 ": counts %" PRIu64 " names, there are %" PRIu64,
 			i->object, i->inode.size, i->entries);
 	if (i->inode.links != i->subdirs + 2)
 		check_problem(c, "directory %" PRIu64 ": counts %u links, there are %" PRIu64,
@@ -162,14 +167,15 @@ static void check_other(struct check *c, const struct check_inode *i)
 	uint64_t blocks = (i->inode.size + BLOCK_BYTES - 1) / BLOCK_BYTES;
 
 	if (i->inode.links != i->names)
-		check_problem(c, "object %" PRIu64 ": counts %u links, there are %" PRIu64, i->object,
-			i->inode.links, i->names);
+		check_problem(c, "object %" PRIu64 ": counts %u links, there are %" PRIu64,
+			i->object, i->inode.links, i->names);
 	if ((i->orphan == ORPHAN_UNLINKED) != (i->inode.links == 0))
 		check_problem(c, "object %" PRIu64 ": links and orphan item disagree", i->object);
 	if (S_ISLNK(i->inode.mode) && i->symlink_bytes != i->inode.size)
 		check_problem(c, "symlink %" PRIu64 ": size and target disagree", i->object);
 	if (i->inode.blocks != i->mapped)
-		check_problem(c, "object %" PRIu64 ": counts %" PRIu64 " blocks, there are %" PRIu64,
+		check_problem(c,
+			"object %" PRIu64 ": counts %" PRIu64 " blocks, there are %" PRIu64,
 			i->object, i->inode.blocks, i->mapped);
 	if (S_ISREG(i->inode.mode) && !i->orphan && i->last_mapped > blocks)
 		check_problem(c, "object %" PRIu64 ": blocks behind its end", i->object);

@@ -7,11 +7,11 @@
 struct check_inode {
 	uint64_t object;
 	struct inode inode;
-	uint64_t mapped;	/* blocks in MAP items */
-	uint64_t last_mapped;	/* one behind the last of them; 0 if none */
+	uint64_t mapped;        /* blocks in MAP items */
+	uint64_t last_mapped;   /* one behind the last of them; 0 if none */
 	uint64_t symlink_bytes; /* of the SYMLINK item */
-	uint64_t entries;	/* names in this directory */
-	uint64_t names;		/* names of this object */
+	uint64_t entries;       /* names in this directory */
+	uint64_t names;         /* names of this object */
 	uint64_t subdirs;
 	uint8_t orphan; /* enum orphan_kind, or 0 */
 };
@@ -28,7 +28,7 @@ struct check {
 	void *user;
 	struct volume_check_report *report;
 	uint64_t seen_blocks;
-	uint64_t *used; /* a bit per block that something refers to */
+	uint64_t *used;             /* a bit per block that something refers to */
 	struct check_inode *inodes; /* ascending */
 	size_t inode_count;
 	size_t inode_cap;
@@ -41,8 +41,7 @@ struct check {
 	uint8_t *block;
 };
 
-__attribute__((format(printf, 2, 3))) void check_problem(
-	struct check *c, const char *format, ...);
+__attribute__((format(printf, 2, 3))) void check_problem(struct check *c, const char *format, ...);
 /* Grows an array to hold one more; CV_ERR_MEMORY. */
 CV_MUST_CHECK enum cv_err check_grow(void **array, size_t *cap, size_t count, size_t item);
 

@@ -17,8 +17,7 @@ static enum cv_err settle(struct volume *v)
 	return err;
 }
 
-enum cv_err checkpoint_write_slot(
-	struct volume *v, unsigned i, const uint8_t block[BLOCK_BYTES])
+enum cv_err checkpoint_write_slot(struct volume *v, unsigned i, const uint8_t block[BLOCK_BYTES])
 {
 	enum cv_err err = CV_ERR_INTERNAL;
 
@@ -109,7 +108,8 @@ uint64_t checkpoint_reserve(const struct volume *v, enum txn_class class)
 	case TXN_DATA:
 		return groups;
 	case TXN_ADDS:
-		/* less than data: free space in pieces stays usable when no whole group is to spare */
+		/* less than data: free space in pieces stays usable when no whole group is to spare
+		 */
 		return groups - groups / 4;
 	case TXN_FREES:
 		return groups / 2;

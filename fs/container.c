@@ -70,8 +70,8 @@ static enum cv_err open_descriptor(struct volume **out, int fd, bool owned,
 	return CV_OK;
 }
 
-enum cv_err volume_open_fd(
-	struct volume **out, int fd, const struct volume_open_options *options, struct volume_why *why)
+enum cv_err volume_open_fd(struct volume **out, int fd, const struct volume_open_options *options,
+	struct volume_why *why)
 {
 	return open_descriptor(out, fd, false, options, why);
 }
@@ -95,8 +95,8 @@ enum cv_err volume_open(struct volume **out, const char *path,
 }
 
 /* The file to make a volume in: a new one, or a block device that is there. */
-static enum cv_err container_make(int *out, bool *made, const char *path, uint64_t *size,
-	struct volume_why *why)
+static enum cv_err container_make(
+	int *out, bool *made, const char *path, uint64_t *size, struct volume_why *why)
 {
 	enum cv_err err = CV_ERR_INTERNAL;
 	struct stat st;
@@ -110,7 +110,8 @@ static enum cv_err container_make(int *out, bool *made, const char *path, uint64
 		end = lseek(fd, 0, SEEK_END);
 		if (end < 0 || (uint64_t)end < *size) {
 			(void)close(fd);
-			return why_set(why, CV_ERR_RANGE, "%s: the device is smaller than that", path);
+			return why_set(
+				why, CV_ERR_RANGE, "%s: the device is smaller than that", path);
 		}
 		*size = *size ? *size : (uint64_t)end;
 		*made = false;

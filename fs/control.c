@@ -23,7 +23,8 @@ static void send_message(int fd, const struct volume_ctl_message *message)
 void control_ready(int fd, const struct volume *volume)
 {
 	struct volume_ctl_message m = { .type = VOLUME_CTL_READY,
-		.generation = volume_generation(volume), .epoch = volume_epoch(volume) };
+		.generation = volume_generation(volume),
+		.epoch = volume_epoch(volume) };
 	const char *kind = volume_kind(volume) == VOLUME_SLOT_RECOVERY ? "recovery" : "share-set";
 
 	(void)snprintf(m.text, sizeof(m.text), "%s", kind);
@@ -40,8 +41,9 @@ void control_failed(int fd, enum cv_err err, const char *text)
 
 void control_closed(int fd, uint64_t generation, enum cv_err err)
 {
-	struct volume_ctl_message m = { .type = VOLUME_CTL_CLOSED, .error = err,
-		.generation = generation };
+	struct volume_ctl_message m = {
+		.type = VOLUME_CTL_CLOSED, .error = err, .generation = generation
+	};
 
 	send_message(fd, &m);
 }

@@ -13,8 +13,8 @@
 
 #define FILL_STEP_BLOCKS 2048
 
-static enum cv_err fill_all(struct store *store, uint64_t blocks,
-	const struct volume_create_options *o)
+static enum cv_err fill_all(
+	struct store *store, uint64_t blocks, const struct volume_create_options *o)
 {
 	enum cv_err err = CV_ERR_INTERNAL;
 	struct noise noise;
@@ -100,14 +100,17 @@ static enum cv_err mark_fixed(struct volume *v)
 static enum cv_err make_tree(struct volume *v)
 {
 	enum cv_err err = CV_ERR_INTERNAL;
-	struct inode root = { .mode = S_IFDIR | 0755, .uid = getuid(), .gid = getgid(), .links = 2,
+	struct inode root = { .mode = S_IFDIR | 0755,
+		.uid = getuid(),
+		.gid = getgid(),
+		.links = 2,
 		.parent = OBJECT_ROOT };
 	struct txn txn;
 
 	err = keyring_init(&v->keyring, v->super);
 	if (!err)
-		err = tree_init(&v->tree, v->store, &v->keyring, volume_blocks(v),
-			VOLUME_CACHE_DEFAULT);
+		err = tree_init(
+			&v->tree, v->store, &v->keyring, volume_blocks(v), VOLUME_CACHE_DEFAULT);
 	if (!err)
 		err = alloc_init(&v->alloc, &v->tree, volume_blocks(v));
 	if (err)
@@ -137,8 +140,8 @@ enum cv_err volume_create_store(
 
 	if (o->size_bytes < VOLUME_SIZE_MIN || o->size_bytes > VOLUME_SIZE_MAX)
 		return why_set(why, CV_ERR_RANGE,
-			"a volume has %" PRIu64 " to %" PRIu64 " bytes, not %" PRIu64, VOLUME_SIZE_MIN,
-			VOLUME_SIZE_MAX, o->size_bytes);
+			"a volume has %" PRIu64 " to %" PRIu64 " bytes, not %" PRIu64,
+			VOLUME_SIZE_MIN, VOLUME_SIZE_MAX, o->size_bytes);
 	err = volume_new(&v, store);
 	if (!err && o->full)
 		err = fill_all(store, blocks, o);

@@ -54,8 +54,8 @@ static enum cv_err read_chunk(
 	return err;
 }
 
-enum cv_err data_read(struct volume *v, uint64_t object, uint64_t offset, void *buf, size_t len,
-	size_t *got)
+enum cv_err data_read(
+	struct volume *v, uint64_t object, uint64_t offset, void *buf, size_t len, size_t *got)
 {
 	enum cv_err err = CV_ERR_INTERNAL;
 	struct inode inode;
@@ -121,7 +121,8 @@ static enum cv_err chunk_write(
 			plain = block;
 		}
 		if (!err)
-			err = keyring_seal_data(&v->keyring, &c->new[i], plain, v->io + i * BLOCK_BYTES);
+			err = keyring_seal_data(
+				&v->keyring, &c->new[i], plain, v->io + i * BLOCK_BYTES);
 		at += part;
 	}
 	crypto_wipe(block, sizeof(block));
@@ -151,8 +152,8 @@ out:
 	return err;
 }
 
-static enum cv_err write_chunk(struct volume *v, struct chunk *c, uint64_t object,
-	uint64_t offset, const uint8_t *buf, size_t len)
+static enum cv_err write_chunk(struct volume *v, struct chunk *c, uint64_t object, uint64_t offset,
+	const uint8_t *buf, size_t len)
 {
 	enum cv_err err = CV_ERR_INTERNAL;
 
@@ -212,8 +213,8 @@ enum cv_err data_write(struct volume *v, uint64_t object, uint64_t offset, const
 }
 
 /* The last block, cut inside: its rest becomes zero. */
-static enum cv_err cut_block(struct volume *v, struct txn *txn, uint64_t object, uint64_t size,
-	struct map_entry *new)
+static enum cv_err cut_block(
+	struct volume *v, struct txn *txn, uint64_t object, uint64_t size, struct map_entry *new)
 {
 	enum cv_err err = CV_ERR_INTERNAL;
 	uint64_t index = size / BLOCK_BYTES;
@@ -335,8 +336,7 @@ static enum cv_err next_mapped(struct volume *v, uint64_t object, uint64_t *bloc
 	}
 }
 
-enum cv_err data_seek(
-	struct volume *v, uint64_t object, uint64_t offset, bool hole, uint64_t *out)
+enum cv_err data_seek(struct volume *v, uint64_t object, uint64_t offset, bool hole, uint64_t *out)
 {
 	enum cv_err err = CV_ERR_INTERNAL;
 	struct inode inode;

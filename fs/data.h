@@ -10,8 +10,8 @@
 #include "fs/state.h"
 
 /* CV_ERR_TAMPERED if a block is not what the tree says; v->tree.bad_block names it. */
-CV_MUST_CHECK enum cv_err data_read(struct volume *v, uint64_t object, uint64_t offset, void *buf,
-	size_t len, size_t *got);
+CV_MUST_CHECK enum cv_err data_read(
+	struct volume *v, uint64_t object, uint64_t offset, void *buf, size_t len, size_t *got);
 
 /*
  * *done counts what is there even after an error (a part of a long write may be done).

@@ -2,8 +2,8 @@
 
 #include "fs/checkpoint.h"
 
-enum cv_err blocks_map(struct volume *v, uint64_t object, uint64_t first, size_t count,
-	struct map_entry *entries)
+enum cv_err blocks_map(
+	struct volume *v, uint64_t object, uint64_t first, size_t count, struct map_entry *entries)
 {
 	struct item_key key = { .object = object, .type = ITEM_MAP };
 
@@ -29,8 +29,8 @@ size_t blocks_run(const struct map_entry *entries, size_t count)
 {
 	size_t n = 1;
 
-	while (n < count && (entries[0].block ? entries[n].block == entries[0].block + n :
-						entries[n].block == 0))
+	while (n < count && (entries[0].block ? entries[n].block == entries[0].block + n
+					      : entries[n].block == 0))
 		n++;
 	return n;
 }
@@ -67,7 +67,8 @@ static enum cv_err take_once(
 	while (taken < count) {
 		uint64_t first;
 		uint64_t n;
-		enum cv_err err = alloc_take_data(&v->alloc, count - taken, groups_left, &first, &n);
+		enum cv_err err =
+			alloc_take_data(&v->alloc, count - taken, groups_left, &first, &n);
 
 		if (err) {
 			blocks_cancel(v, entries, taken);
@@ -103,8 +104,8 @@ enum cv_err blocks_write(
 	for (size_t i = 0; i < count && !err;) {
 		size_t run = blocks_run(entries + i, count - i);
 
-		err = store_write(v->store, entries[i].block * BLOCK_BYTES, cipher + i * BLOCK_BYTES,
-			run * BLOCK_BYTES);
+		err = store_write(v->store, entries[i].block * BLOCK_BYTES,
+			cipher + i * BLOCK_BYTES, run * BLOCK_BYTES);
 		i += run;
 	}
 	return err;

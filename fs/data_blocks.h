@@ -6,8 +6,8 @@
 #include "fs/txn.h"
 
 /* The entries of `count` file blocks from `first` on; holes have block 0. */
-CV_MUST_CHECK enum cv_err blocks_map(struct volume *v, uint64_t object, uint64_t first,
-	size_t count, struct map_entry *entries);
+CV_MUST_CHECK enum cv_err blocks_map(
+	struct volume *v, uint64_t object, uint64_t first, size_t count, struct map_entry *entries);
 /* How many of the first `count` entries follow each other in the container, or are holes. */
 size_t blocks_run(const struct map_entry *entries, size_t count);
 /* Reads and opens a run. */

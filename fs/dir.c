@@ -47,8 +47,8 @@ static enum cv_err load_free(
 	return dirent_item_find(item, name, &d) == CV_OK ? CV_ERR_EXISTS : CV_OK;
 }
 
-static enum cv_err new_inode(const struct dir_new *new, const struct inode *parent, uint64_t dir,
-	struct inode *inode)
+static enum cv_err new_inode(
+	const struct dir_new *new, const struct inode *parent, uint64_t dir, struct inode *inode)
 {
 	memset(inode, 0, sizeof(*inode));
 	inode->mode = new->mode;
@@ -118,8 +118,7 @@ out:
 	return err;
 }
 
-enum cv_err dir_link(
-	struct volume *v, uint64_t object, uint64_t dir, const struct dir_name *name)
+enum cv_err dir_link(struct volume *v, uint64_t object, uint64_t dir, const struct dir_name *name)
 {
 	enum cv_err err = CV_ERR_INTERNAL;
 	struct dirent_item item;
@@ -135,10 +134,10 @@ enum cv_err dir_link(
 		err = load_free(v, dir, name, &item);
 	if (err)
 		goto out;
-	err = S_ISDIR(inode.mode)	   ? CV_ERR_PERMISSION
+	err = S_ISDIR(inode.mode)        ? CV_ERR_PERMISSION
 	      : inode.links >= LINKS_MAX ? CV_ERR_LINKS
-	      : inode.links == 0	   ? CV_ERR_NOT_FOUND
-					   : dirent_item_add(&item, name, object, inode.mode);
+	      : inode.links == 0         ? CV_ERR_NOT_FOUND
+					 : dirent_item_add(&item, name, object, inode.mode);
 	if (err)
 		goto out;
 	inode.links++;
@@ -181,8 +180,8 @@ static enum cv_err removable(const struct inode *inode, bool want_dir)
 	return want_dir && inode->size ? CV_ERR_NOT_EMPTY : CV_OK;
 }
 
-static enum cv_err remove_name(struct volume *v, uint64_t dir, const struct dir_name *name,
-	bool want_dir, uint64_t *gone)
+static enum cv_err remove_name(
+	struct volume *v, uint64_t dir, const struct dir_name *name, bool want_dir, uint64_t *gone)
 {
 	enum cv_err err = CV_ERR_INTERNAL;
 	struct dirent_item item;
@@ -221,14 +220,12 @@ out:
 	return err;
 }
 
-enum cv_err dir_unlink(
-	struct volume *v, uint64_t dir, const struct dir_name *name, uint64_t *gone)
+enum cv_err dir_unlink(struct volume *v, uint64_t dir, const struct dir_name *name, uint64_t *gone)
 {
 	return remove_name(v, dir, name, false, gone);
 }
 
-enum cv_err dir_rmdir(
-	struct volume *v, uint64_t dir, const struct dir_name *name, uint64_t *gone)
+enum cv_err dir_rmdir(struct volume *v, uint64_t dir, const struct dir_name *name, uint64_t *gone)
 {
 	return remove_name(v, dir, name, true, gone);
 }
@@ -248,8 +245,8 @@ enum cv_err dir_readlink(struct volume *v, uint64_t object, char *out)
 	return CV_OK;
 }
 
-static int entry_dots(uint64_t dir, const struct inode *inode, uint64_t cookie, dir_entry *entry,
-	void *user)
+static int entry_dots(
+	uint64_t dir, const struct inode *inode, uint64_t cookie, dir_entry *entry, void *user)
 {
 	static const struct dir_name dots[2] = { { ".", 1 }, { "..", 2 } };
 	const uint64_t objects[2] = { dir, inode->parent };
@@ -260,8 +257,7 @@ static int entry_dots(uint64_t dir, const struct inode *inode, uint64_t cookie, 
 	return 0;
 }
 
-enum cv_err dir_read(
-	struct volume *v, uint64_t dir, uint64_t cookie, dir_entry *entry, void *user)
+enum cv_err dir_read(struct volume *v, uint64_t dir, uint64_t cookie, dir_entry *entry, void *user)
 {
 	struct item_key key = { .object = dir, .type = ITEM_DIRENT };
 	enum cv_err err = CV_ERR_INTERNAL;

@@ -47,7 +47,8 @@ CV_MUST_CHECK enum cv_err dir_rename(struct volume *v, uint64_t dir, const struc
 CV_MUST_CHECK enum cv_err dir_readlink(struct volume *v, uint64_t object, char *out);
 
 /*
- * Names from `cookie` on (0: from the start) in a fixed order that changes elsewhere do not disturb;
+ * Names from `cookie` on (0: from the start) in a fixed order that changes elsewhere do not
+ * disturb;
  * "." and ".." come first. `index` counts the names that share one cookie `next`: all of them or
  * none may be handed on. A result other than 0 stops.
  */

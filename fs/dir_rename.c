@@ -5,9 +5,9 @@
 struct side {
 	uint64_t dir;
 	const struct dir_name *name;
-	struct inode *parent; /* both sides share one if the directory is the same */
+	struct inode *parent;     /* both sides share one if the directory is the same */
 	struct dirent_item *item; /* likewise */
-	uint64_t object;	  /* 0: no such name */
+	uint64_t object;          /* 0: no such name */
 	struct inode inode;
 };
 
@@ -159,12 +159,13 @@ static void gather(struct rename *r, struct txn *txn)
 		txn_put_inode(txn, r->to.dir, r->to.parent);
 }
 
-enum cv_err dir_rename(struct volume *v, uint64_t dir, const struct dir_name *name,
-	uint64_t to_dir, const struct dir_name *to_name, unsigned flags, uint64_t *gone)
+enum cv_err dir_rename(struct volume *v, uint64_t dir, const struct dir_name *name, uint64_t to_dir,
+	const struct dir_name *to_name, unsigned flags, uint64_t *gone)
 {
 	enum cv_err err = CV_ERR_INTERNAL;
 	struct rename r = { .from = { .dir = dir, .name = name },
-		.to = { .dir = to_dir, .name = to_name }, .flags = flags };
+		.to = { .dir = to_dir, .name = to_name },
+		.flags = flags };
 	struct txn txn;
 
 	*gone = 0;

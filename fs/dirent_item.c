@@ -19,8 +19,8 @@ uint64_t dir_name_hash(const struct volume *v, const struct dir_name *name)
 	return le64(hash) >> (64 - DIRENT_HASH_BITS);
 }
 
-enum cv_err dirent_item_load(struct volume *v, uint64_t dir, const struct dir_name *name,
-	struct dirent_item *item)
+enum cv_err dirent_item_load(
+	struct volume *v, uint64_t dir, const struct dir_name *name, struct dirent_item *item)
 {
 	enum cv_err err = CV_ERR_INTERNAL;
 	const uint8_t *value;
@@ -28,8 +28,9 @@ enum cv_err dirent_item_load(struct volume *v, uint64_t dir, const struct dir_na
 	size_t at = 0;
 	size_t len;
 
-	item->key = (struct item_key){ .object = dir, .type = ITEM_DIRENT,
-		.offset = dir_name_hash(v, name) };
+	item->key = (struct item_key){
+		.object = dir, .type = ITEM_DIRENT, .offset = dir_name_hash(v, name)
+	};
 	item->len = 0;
 	item->names = 0;
 	err = tree_get(&v->tree, &item->key, &value, &len);
@@ -45,7 +46,8 @@ enum cv_err dirent_item_load(struct volume *v, uint64_t dir, const struct dir_na
 }
 
 /* Where the name starts in the value; item->len if it is not there. */
-static size_t name_at(const struct dirent_item *item, const struct dir_name *name, struct name_entry *d)
+static size_t name_at(
+	const struct dirent_item *item, const struct dir_name *name, struct name_entry *d)
 {
 	size_t at = 0;
 	size_t start = 0;
@@ -77,11 +79,13 @@ void dirent_item_remove(struct dirent_item *item, const struct dir_name *name)
 	item->names--;
 }
 
-enum cv_err dirent_item_add(struct dirent_item *item, const struct dir_name *name,
-	uint64_t object, uint32_t mode)
+enum cv_err dirent_item_add(
+	struct dirent_item *item, const struct dir_name *name, uint64_t object, uint32_t mode)
 {
-	struct name_entry d = { .object = object, .type = (uint8_t)(mode >> 12 & 15),
-		.name_len = (uint8_t)name->len, .name = (const uint8_t *)name->bytes };
+	struct name_entry d = { .object = object,
+		.type = (uint8_t)(mode >> 12 & 15),
+		.name_len = (uint8_t)name->len,
+		.name = (const uint8_t *)name->bytes };
 
 	if (item->names == DIRENT_NAMES_MAX)
 		return CV_ERR_FULL;
@@ -90,8 +94,8 @@ enum cv_err dirent_item_add(struct dirent_item *item, const struct dir_name *nam
 	return CV_OK;
 }
 
-void dirent_item_point(struct dirent_item *item, const struct dir_name *name, uint64_t object,
-	uint32_t mode)
+void dirent_item_point(
+	struct dirent_item *item, const struct dir_name *name, uint64_t object, uint32_t mode)
 {
 	struct name_entry d;
 	size_t start = name_at(item, name, &d);

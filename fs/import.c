@@ -81,7 +81,9 @@ static const struct seen *recall(const struct import *im, const struct stat *st)
 static enum cv_err set_attributes(struct import *im, uint64_t object, const struct stat *st)
 {
 	enum cv_err err = CV_ERR_INTERNAL;
-	struct inode from = { .mode = st->st_mode, .uid = st->st_uid, .gid = st->st_gid,
+	struct inode from = { .mode = st->st_mode,
+		.uid = st->st_uid,
+		.gid = st->st_gid,
 		.atime = { st->st_atim.tv_sec, (uint32_t)st->st_atim.tv_nsec },
 		.mtime = { st->st_mtim.tv_sec, (uint32_t)st->st_mtim.tv_nsec } };
 
@@ -108,8 +110,8 @@ static enum cv_err write_locked(
 }
 
 /* Copies what the host says is data; holes stay holes. */
-static enum cv_err copy_content(struct import *im, int fd, const char *name, uint64_t object,
-	uint64_t size)
+static enum cv_err copy_content(
+	struct import *im, int fd, const char *name, uint64_t object, uint64_t size)
 {
 	enum cv_err err = CV_OK;
 	off_t at = 0;
@@ -126,15 +128,16 @@ static enum cv_err copy_content(struct import *im, int fd, const char *name, uin
 		if (hole < 0)
 			hole = (off_t)size;
 		for (at = data; at < hole && !err;) {
-			size_t want = (size_t)(hole - at) < COPY_BYTES ? (size_t)(hole - at) : COPY_BYTES;
+			size_t want =
+				(size_t)(hole - at) < COPY_BYTES ? (size_t)(hole - at) : COPY_BYTES;
 			ssize_t n = pread(fd, im->buf, want, at);
 
 			if (n < 0)
 				return host_error(im, name);
 			if (n == 0)
 				return CV_OK; /* it became shorter meanwhile */
-			err = volume_error(im, write_locked(im, object, (uint64_t)at, im->buf, (size_t)n),
-				name);
+			err = volume_error(im,
+				write_locked(im, object, (uint64_t)at, im->buf, (size_t)n), name);
 			at += n;
 			im->report->bytes += (uint64_t)n;
 			if (!err)
@@ -144,8 +147,8 @@ static enum cv_err copy_content(struct import *im, int fd, const char *name, uin
 	return err;
 }
 
-static enum cv_err copy_file(struct import *im, int dir_fd, const char *name, uint64_t object,
-	const struct stat *st)
+static enum cv_err copy_file(
+	struct import *im, int dir_fd, const char *name, uint64_t object, const struct stat *st)
 {
 	enum cv_err err = CV_ERR_INTERNAL;
 	int fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
@@ -156,8 +159,7 @@ static enum cv_err copy_file(struct import *im, int dir_fd, const char *name, ui
 	(void)close(fd);
 	if (!err) {
 		(void)pthread_mutex_lock(&im->v->lock);
-		err = volume_error(
-			im, data_truncate(im->v, object, (uint64_t)st->st_size), name);
+		err = volume_error(im, data_truncate(im->v, object, (uint64_t)st->st_size), name);
 		(void)pthread_mutex_unlock(&im->v->lock);
 	}
 	return err;
@@ -238,7 +240,9 @@ static enum cv_err import_entry(
 	seen = st.st_nlink > 1 && !S_ISDIR(st.st_mode) ? recall(im, &st) : NULL;
 	if (seen)
 		return link_again(im, dir, name, seen);
-	new = (struct dir_new){ .mode = st.st_mode, .uid = st.st_uid, .gid = st.st_gid,
+	new = (struct dir_new){ .mode = st.st_mode,
+		.uid = st.st_uid,
+		.gid = st.st_gid,
 		.rdev = S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode) ? st.st_rdev : 0 };
 	if (S_ISLNK(st.st_mode)) {
 		ssize_t n = readlinkat(dir_fd, name, target, sizeof(target));
@@ -310,9 +314,9 @@ static uint64_t measure(int dir_fd, const char *name, unsigned depth)
 			fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW))
 			continue;
 		if (S_ISREG(st.st_mode))
-			sum += (uint64_t)st.st_blocks * 512 < (uint64_t)st.st_size ?
-				       (uint64_t)st.st_blocks * 512 :
-				       (uint64_t)st.st_size;
+			sum += (uint64_t)st.st_blocks * 512 < (uint64_t)st.st_size
+				       ? (uint64_t)st.st_blocks * 512
+				       : (uint64_t)st.st_size;
 		else if (S_ISDIR(st.st_mode))
 			sum += measure(fd, e->d_name, depth + 1);
 	}
@@ -344,8 +348,11 @@ enum cv_err volume_import(struct volume *volume, const char *source, const char 
 {
 	enum cv_err err = CV_ERR_INTERNAL;
 	struct volume_import_report unused;
-	struct import im = { .v = volume, .progress = progress, .user = user,
-		.report = report ? report : &unused, .why = why };
+	struct import im = { .v = volume,
+		.progress = progress,
+		.user = user,
+		.report = report ? report : &unused,
+		.why = why };
 
 	memset(im.report, 0, sizeof(*im.report));
 	(void)why_set(why, CV_OK, "%s", "");

@@ -60,7 +60,8 @@ static bool locked(int fd)
 		if (sscanf(line, "%*d: %15s %*s %*s %*d %x:%x:%lu", kind, &major_number,
 			    &minor_number, &inode) == 4)
 			found = strcmp(kind, "FLOCK") == 0 && inode == st.st_ino &&
-				major_number == major(st.st_dev) && minor_number == minor(st.st_dev);
+				major_number == major(st.st_dev) &&
+				minor_number == minor(st.st_dev);
 	}
 	if (f)
 		(void)fclose(f);
@@ -77,7 +78,8 @@ static void fill(struct volume_info *info, const struct slots *s, unsigned newes
 	info->generation = c->generation;
 	info->size_bytes = c->blocks * BLOCK_BYTES;
 	for (unsigned i = 0; i < SUPER_SLOTS; i++)
-		info->superblocks += s->peek[i] == CV_OK && c->generation - s->clear[i].generation <= 1;
+		info->superblocks +=
+			s->peek[i] == CV_OK && c->generation - s->clear[i].generation <= 1;
 	for (unsigned i = 0; i < KEY_SLOTS; i++) {
 		info->slots[i].kind = (enum volume_slot_kind)c->slots[i].kind;
 		info->slots[i].epoch = c->slots[i].epoch;

@@ -36,8 +36,7 @@ void inode_modified(struct inode *inode)
 	inode->mtime = inode->ctime;
 }
 
-enum cv_err inode_set(
-	struct volume *v, uint64_t object, unsigned set, const struct inode *from)
+enum cv_err inode_set(struct volume *v, uint64_t object, unsigned set, const struct inode *from)
 {
 	enum cv_err err = CV_ERR_INTERNAL;
 	struct inode inode;

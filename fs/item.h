@@ -42,7 +42,7 @@ struct inode {
 	uint32_t uid;
 	uint32_t gid;
 	uint32_t links;
-	uint64_t size;	 /* of a directory: names in it */
+	uint64_t size; /* of a directory: names in it */
 	uint64_t rdev;
 	uint64_t blocks; /* mapped blocks of 4096 */
 	struct item_time atime, mtime, ctime, btime;

@@ -60,6 +60,6 @@ bool log_valid(const struct log_descriptor *log, uint64_t blocks)
 	uint64_t last_slot = (uint64_t)(SUPER_SLOTS - 1) * SUPER_STRIDE_BLOCKS;
 
 	return log->ring > last_slot && log->blocks >= LOG_BYTES_MIN / BLOCK_BYTES &&
-	       log->ring < blocks && log->blocks <= blocks - log->ring &&
-	       log->tail < log->blocks && log->seq != 0;
+	       log->ring < blocks && log->blocks <= blocks - log->ring && log->tail < log->blocks &&
+	       log->seq != 0;
 }

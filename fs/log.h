@@ -10,17 +10,18 @@
 #include "fs/store.h"
 #include "protocol/err.h"
 
-#define FEATURE_LOG ((uint64_t)1) /* the log may hold frames that must be replayed; not known here */
+#define FEATURE_LOG                                                                                \
+	((uint64_t)1) /* the log may hold frames that must be replayed; not known here */
 
 #define LOG_BYTES_MIN ((uint64_t)2 << 20)
 #define LOG_BYTES_MAX ((uint64_t)32 << 20)
 #define LOG_DESCRIPTOR_BYTES 64
 
 struct log_descriptor {
-	uint64_t ring;	 /* first block */
+	uint64_t ring;   /* first block */
 	uint64_t blocks; /* length */
-	uint64_t tail;	 /* block within the ring where replay starts */
-	uint64_t seq;	 /* sequence number of the first frame there */
+	uint64_t tail;   /* block within the ring where replay starts */
+	uint64_t seq;    /* sequence number of the first frame there */
 	uint8_t key[AEAD_KEY_BYTES];
 };
 

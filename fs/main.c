@@ -62,7 +62,8 @@ static enum cv_err prepare(struct serve *s, const struct options *o, struct volu
 		return why_set(why, CV_ERR_IO, "eventfd: %s", strerror(errno));
 	/* OpenSSL reads its configuration once, on first use */
 	if (OPENSSL_init_crypto(OPENSSL_INIT_LOAD_CONFIG | OPENSSL_INIT_ADD_ALL_CIPHERS |
-				OPENSSL_INIT_ADD_ALL_DIGESTS, NULL) != 1)
+					OPENSSL_INIT_ADD_ALL_DIGESTS,
+		    NULL) != 1)
 		return why_set(why, CV_ERR_CRYPTO, "crypto: OpenSSL does not start");
 	err = crypto_init();
 	if (err)
@@ -83,7 +84,8 @@ static enum cv_err open_volume(struct serve *s, const struct options *o, struct 
 {
 	enum cv_err err = CV_ERR_INTERNAL;
 	struct volume_open_options open_options = { .read_only = o->read_only,
-		.min_generation = o->min_generation, .accept_older = o->accept_older,
+		.min_generation = o->min_generation,
+		.accept_older = o->accept_older,
 		.cache_bytes = o->cache_bytes };
 	uint8_t *key = NULL;
 

@@ -18,8 +18,14 @@ static void signal_event(int fd)
 		log_error("mount: event: %s", strerror(errno));
 }
 
+#ifndef FUSE_CAP_HANDLE_KILLPRIV_V2
+#define FUSE_CAP_HANDLE_KILLPRIV_V2 0
+#endif
+
 static void unwant(struct fuse_conn_info *conn, unsigned capability)
 {
+	if (!capability)
+		return; /* this libfuse does not know it */
 #if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 17)
 	fuse_unset_feature_flag(conn, capability);
 #else
@@ -33,6 +39,7 @@ static void op_init(void *user, struct fuse_conn_info *conn)
 
 	/* setuid bits are the kernel's to clear, by a setattr that we see */
 	unwant(conn, FUSE_CAP_HANDLE_KILLPRIV);
+	unwant(conn, FUSE_CAP_HANDLE_KILLPRIV_V2);
 	unwant(conn, FUSE_CAP_WRITEBACK_CACHE);
 	unwant(conn, FUSE_CAP_ATOMIC_O_TRUNC);
 	conn->max_write = MOUNT_TRANSFER_MAX;

@@ -42,41 +42,18 @@ static int errno_of(enum cv_err err)
 		return EINVAL;
 	case CV_ERR_MEMORY:
 		return ENOMEM;
-	case CV_ERR_INTERNAL:
-	case CV_ERR_RANDOM:
-	case CV_ERR_CRYPTO:
-	case CV_ERR_TOO_LONG:
-	case CV_ERR_FORMAT:
-	case CV_ERR_TYPE:
-	case CV_ERR_RANGE:
-	case CV_ERR_MAC:
-	case CV_ERR_SIGNATURE:
-	case CV_ERR_ALGORITHM:
-	case CV_ERR_SEAL:
-	case CV_ERR_ROLE:
-	case CV_ERR_EXPIRED:
-	case CV_ERR_MISMATCH:
-	case CV_ERR_NONCE_FOREIGN:
-	case CV_ERR_NONCE_EXPIRED:
-	case CV_ERR_NONCE_SPENT:
-	case CV_ERR_SHARE_INDEX:
-	case CV_ERR_SHARE_COUNT:
-	case CV_ERR_SHARE_INVALID:
-	case CV_ERR_UNREACHABLE:
-	case CV_ERR_TOO_FEW:
-	case CV_ERR_DENIED:
-	case CV_ERR_TIMEOUT:
-	case CV_ERR_SHARE_SET:
-	case CV_ERR_IO:
-	case CV_ERR_CONFIG:
-	case CV_ERR_NOT_BUILT:
-	case CV_ERR_TAMPERED:
-	case CV_ERR_TOO_OLD:
-	case CV_ERR_VERSION:
-	case CV_ERR_NOT_VOLUME:
-	case CV_ERR_WRONG_KEY:
-	case CV_ERR_FUSE:
-	case CV_ERR_COUNT_:
+	/* clang-format off */
+	case CV_ERR_INTERNAL: case CV_ERR_RANDOM: case CV_ERR_CRYPTO: case CV_ERR_TOO_LONG:
+	case CV_ERR_FORMAT: case CV_ERR_TYPE: case CV_ERR_RANGE: case CV_ERR_MAC:
+	case CV_ERR_SIGNATURE: case CV_ERR_ALGORITHM: case CV_ERR_SEAL: case CV_ERR_ROLE:
+	case CV_ERR_EXPIRED: case CV_ERR_MISMATCH: case CV_ERR_NONCE_FOREIGN:
+	case CV_ERR_NONCE_EXPIRED: case CV_ERR_NONCE_SPENT: case CV_ERR_SHARE_INDEX:
+	case CV_ERR_SHARE_COUNT: case CV_ERR_SHARE_INVALID: case CV_ERR_UNREACHABLE:
+	case CV_ERR_TOO_FEW: case CV_ERR_DENIED: case CV_ERR_TIMEOUT: case CV_ERR_SHARE_SET:
+	case CV_ERR_IO: case CV_ERR_CONFIG: case CV_ERR_NOT_BUILT: case CV_ERR_TAMPERED:
+	case CV_ERR_TOO_OLD: case CV_ERR_VERSION: case CV_ERR_NOT_VOLUME: case CV_ERR_WRONG_KEY:
+	case CV_ERR_FUSE: case CV_ERR_COUNT_:
+		/* clang-format on */
 		return EIO;
 	}
 	return EIO;

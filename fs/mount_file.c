@@ -39,8 +39,7 @@ static void op_read(
 		return;
 	}
 	m = mount_lock(req);
-	e = mount_errno(
-		m, data_read(m->volume, ino, (uint64_t)off, buf, size, &got), ino, "read");
+	e = mount_errno(m, data_read(m->volume, ino, (uint64_t)off, buf, size, &got), ino, "read");
 	mount_unlock(m);
 	if (e)
 		fuse_reply_err(req, e);
@@ -102,8 +101,8 @@ static void op_lseek(
 		return;
 	}
 	m = mount_lock(req);
-	e = mount_errno(m,
-		data_seek(m->volume, ino, (uint64_t)off, whence == SEEK_HOLE, &found), ino, "seek");
+	e = mount_errno(m, data_seek(m->volume, ino, (uint64_t)off, whence == SEEK_HOLE, &found),
+		ino, "seek");
 	mount_unlock(m);
 	if (e)
 		fuse_reply_err(req, e);
@@ -134,8 +133,7 @@ static size_t add_entry(
 {
 	struct stat st = { .st_ino = object, .st_mode = type };
 
-	return fuse_add_direntry(
-		l->req, l->buf + l->len, l->cap - l->len, text, &st, (off_t)next);
+	return fuse_add_direntry(l->req, l->buf + l->len, l->cap - l->len, text, &st, (off_t)next);
 }
 
 static size_t add_entry_plus(struct listing *l, const struct dir_name *name, const char *text,
@@ -173,8 +171,8 @@ static int list_entry(void *user, const struct dir_name *name, uint64_t object, 
 	text[name->len] = '\0';
 	if (index == 0)
 		l->group = l->len;
-	need = l->plus ? add_entry_plus(l, name, text, object, type, next) :
-			 add_entry(l, text, object, type, next);
+	need = l->plus ? add_entry_plus(l, name, text, object, type, next)
+		       : add_entry(l, text, object, type, next);
 	if (l->err)
 		return 1;
 	if (need > l->cap - l->len) {

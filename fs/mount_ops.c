@@ -113,8 +113,8 @@ static void op_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_dat
 	fuse_reply_none(req);
 }
 
-static void reply_attr(fuse_req_t req, struct mount *m, enum cv_err err, fuse_ino_t ino,
-	const char *what)
+static void reply_attr(
+	fuse_req_t req, struct mount *m, enum cv_err err, fuse_ino_t ino, const char *what)
 {
 	struct inode inode;
 	struct stat st;
@@ -167,8 +167,8 @@ static enum cv_err set_attributes(
 	return set ? inode_set(v, object, set, &from) : CV_OK;
 }
 
-static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *st, int to_set,
-	struct fuse_file_info *fi)
+static void op_setattr(
+	fuse_req_t req, fuse_ino_t ino, struct stat *st, int to_set, struct fuse_file_info *fi)
 {
 	struct mount *m = mount_lock(req);
 	enum cv_err err = CV_OK;
@@ -220,8 +220,7 @@ static void make(fuse_req_t req, fuse_ino_t parent, const char *text, const stru
 	reply_entry(req, e, &entry);
 }
 
-static void op_mknod(
-	fuse_req_t req, fuse_ino_t parent, const char *text, mode_t mode, dev_t rdev)
+static void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *text, mode_t mode, dev_t rdev)
 {
 	struct dir_new new = new_object(req, mode);
 
@@ -244,8 +243,8 @@ static void op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, co
 	make(req, parent, text, &new);
 }
 
-static void op_create(fuse_req_t req, fuse_ino_t parent, const char *text, mode_t mode,
-	struct fuse_file_info *fi)
+static void op_create(
+	fuse_req_t req, fuse_ino_t parent, const char *text, mode_t mode, struct fuse_file_info *fi)
 {
 	struct mount *m = mount_lock(req);
 	struct dir_name name = as_name(text);
@@ -323,8 +322,7 @@ static void op_rename(fuse_req_t req, fuse_ino_t parent, const char *text, fuse_
 	struct dir_name to_name = as_name(to_text);
 	uint64_t gone = 0;
 	/* RENAME_NOREPLACE and RENAME_EXCHANGE have these very values; others are refused */
-	enum cv_err err =
-		dir_rename(m->volume, parent, &name, to_parent, &to_name, flags, &gone);
+	enum cv_err err = dir_rename(m->volume, parent, &name, to_parent, &to_name, flags, &gone);
 
 	reply_removed(req, m, err, parent, gone);
 }
@@ -335,8 +333,9 @@ static void op_statfs(fuse_req_t req, fuse_ino_t ino)
 	const struct volume *v = m->volume;
 	uint64_t reserve = checkpoint_reserve(v, TXN_DATA) * NODE_BLOCKS;
 	uint64_t unused = volume_blocks(v) - v->alloc.used_blocks;
-	struct statvfs st = { .f_bsize = BLOCK_BYTES, .f_frsize = BLOCK_BYTES,
-		.f_namemax = NAME_BYTES_MAX };
+	struct statvfs st = {
+		.f_bsize = BLOCK_BYTES, .f_frsize = BLOCK_BYTES, .f_namemax = NAME_BYTES_MAX
+	};
 
 	(void)ino;
 	st.f_blocks = volume_blocks(v);

@@ -101,8 +101,8 @@ static void node_compact(struct node *n)
 	n->waste = 0;
 }
 
-void node_insert(struct node *n, unsigned i, const struct item_key *key, const uint8_t *value,
-	size_t len)
+void node_insert(
+	struct node *n, unsigned i, const struct item_key *key, const uint8_t *value, size_t len)
 {
 	size_t slots_end = NODE_HEADER_BYTES + (n->count + 1u) * (size_t)NODE_SLOT_BYTES;
 
@@ -170,8 +170,8 @@ void node_encode(const struct node *n, uint64_t generation, uint8_t page[NODE_PA
 	memset(page + slots_end, 0, at - slots_end);
 }
 
-static bool child_valid(const struct node *n, const uint8_t *value, size_t len,
-	uint64_t generation, uint64_t blocks)
+static bool child_valid(const struct node *n, const uint8_t *value, size_t len, uint64_t generation,
+	uint64_t blocks)
 {
 	struct node_pointer p;
 
@@ -201,8 +201,8 @@ static bool slots_valid(const struct node *n, uint64_t generation, uint64_t bloc
 			if (item_key_compare(&before, &key) >= 0)
 				return false;
 		}
-		if (n->level == 0 ? !item_valid(&key, n->page + at, len, blocks) :
-				    !child_valid(n, n->page + at, len, generation, blocks))
+		if (n->level == 0 ? !item_valid(&key, n->page + at, len, blocks)
+				  : !child_valid(n, n->page + at, len, generation, blocks))
 			return false;
 	}
 	*end = at;

@@ -19,7 +19,7 @@
 #define NODE_CAPACITY (NODE_PAGE_BYTES - NODE_HEADER_BYTES)
 
 struct node {
-	uint64_t id;		 /* block number, or a number of its own while dirty */
+	uint64_t id;             /* block number, or a number of its own while dirty */
 	struct node_pointer ptr; /* where it is on disk; only while clean */
 	struct node *hash_next;
 	struct node *lru_prev;
@@ -28,7 +28,7 @@ struct node {
 	bool dirty;
 	uint8_t level;
 	uint16_t count;
-	uint16_t heap;	/* where the lowest value starts */
+	uint16_t heap;  /* where the lowest value starts */
 	uint16_t waste; /* bytes in the heap that no slot uses */
 	uint8_t page[NODE_PAGE_BYTES];
 };
@@ -55,8 +55,8 @@ static inline bool node_has_room(const struct node *n, size_t value_len)
 }
 
 /* The caller has checked node_has_room. */
-void node_insert(struct node *n, unsigned i, const struct item_key *key, const uint8_t *value,
-	size_t len);
+void node_insert(
+	struct node *n, unsigned i, const struct item_key *key, const uint8_t *value, size_t len);
 void node_remove(struct node *n, unsigned i);
 void node_set_key(struct node *n, unsigned i, const struct item_key *key);
 /* Moves the slots from `at` on to the end of `to`, which has room for them. */

@@ -30,8 +30,19 @@ const char options_help[] =
 	"Exit codes: 0 ok, 1 internal, 2 usage, 20 tampered, 21 older than allowed, 22 in use,\n"
 	"23 newer format, 24 not a volume or wrong key, 25 full or read-only, 30 FUSE.\n";
 
-enum { OPT_KEY = 256, OPT_CONTROL, OPT_CONTAINER, OPT_FUSE, OPT_POINT, OPT_READ_ONLY,
-	OPT_GENERATION, OPT_OLDER, OPT_CACHE, OPT_SANDBOX, OPT_HELP };
+enum {
+	OPT_KEY = 256,
+	OPT_CONTROL,
+	OPT_CONTAINER,
+	OPT_FUSE,
+	OPT_POINT,
+	OPT_READ_ONLY,
+	OPT_GENERATION,
+	OPT_OLDER,
+	OPT_CACHE,
+	OPT_SANDBOX,
+	OPT_HELP
+};
 
 static const struct option table[] = {
 	{ "key-fd", required_argument, NULL, OPT_KEY },
@@ -113,7 +124,10 @@ enum cv_err volumed_options_parse(struct options *o, int argc, char **argv, stru
 {
 	int option;
 
-	*o = (struct options){ .key_fd = -1, .control_fd = -1, .container_fd = -1, .fuse_fd = -1,
+	*o = (struct options){ .key_fd = -1,
+		.control_fd = -1,
+		.container_fd = -1,
+		.fuse_fd = -1,
 		.sandbox = SANDBOX_BEST_EFFORT };
 	opterr = 0;
 	while ((option = getopt_long(argc, argv, "o:", table, NULL)) != -1) {

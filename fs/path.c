@@ -32,8 +32,8 @@ enum cv_err path_resolve(struct volume *v, const char *path, uint64_t *object)
 	return CV_OK;
 }
 
-enum cv_err volume_read(struct volume *v, const char *path, uint64_t offset, void *buf, size_t len,
-	size_t *got)
+enum cv_err volume_read(
+	struct volume *v, const char *path, uint64_t offset, void *buf, size_t len, size_t *got)
 {
 	enum cv_err err = CV_ERR_INTERNAL;
 	uint64_t object;

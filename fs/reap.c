@@ -90,8 +90,8 @@ static void finish(struct txn *t, uint64_t object, enum orphan_kind kind, const 
 }
 
 /* kind NULL: no ORPHAN item to finish with. */
-static enum cv_err slice(struct volume *v, uint64_t object, const enum orphan_kind *kind,
-	uint64_t from, bool *more)
+static enum cv_err slice(
+	struct volume *v, uint64_t object, const enum orphan_kind *kind, uint64_t from, bool *more)
 {
 	enum cv_err err = CV_ERR_INTERNAL;
 	struct inode inode;

@@ -17,12 +17,12 @@ enum cv_err slots_read(struct slots *s, struct store *store, struct volume_why *
 	if (err)
 		return why_set(why, err, "the container's size cannot be read");
 	if (bytes < VOLUME_SIZE_MIN)
-		return why_set(why, CV_ERR_NOT_VOLUME, "not a volume: only %" PRIu64 " bytes long",
-			bytes);
+		return why_set(
+			why, CV_ERR_NOT_VOLUME, "not a volume: only %" PRIu64 " bytes long", bytes);
 	for (unsigned i = 0; i < SUPER_SLOTS; i++) {
 		/* an unreadable place is one slot less, as a torn one is */
-		s->peek[i] = store_read(store, super_slot_block(i) * BLOCK_BYTES, s->block[i],
-			BLOCK_BYTES);
+		s->peek[i] = store_read(
+			store, super_slot_block(i) * BLOCK_BYTES, s->block[i], BLOCK_BYTES);
 		if (!s->peek[i])
 			s->peek[i] = super_peek(&s->clear[i], s->block[i]);
 		known += s->peek[i] == CV_OK;
@@ -30,7 +30,7 @@ enum cv_err slots_read(struct slots *s, struct store *store, struct volume_why *
 	}
 	if (newer > known || newer == SUPER_SLOTS / 2)
 		return why_set(why, CV_ERR_VERSION,
-			"a volume of a newer format or with a feature that this version does not know");
+			"a volume of a newer format or with an unknown feature");
 	if (!known)
 		return why_set(why, CV_ERR_NOT_VOLUME, "not a volume: no superblock found");
 	return CV_OK;
@@ -41,8 +41,8 @@ unsigned slots_newest_unproven(const struct slots *s)
 	unsigned best = SUPER_SLOTS;
 
 	for (unsigned i = 0; i < SUPER_SLOTS; i++)
-		if (s->peek[i] == CV_OK && (best == SUPER_SLOTS ||
-						   s->clear[i].generation > s->clear[best].generation))
+		if (s->peek[i] == CV_OK &&
+			(best == SUPER_SLOTS || s->clear[i].generation > s->clear[best].generation))
 			best = i;
 	return best;
 }
@@ -62,7 +62,7 @@ static enum cv_err find_volume_key(
 	return why_set(why, CV_ERR_WRONG_KEY, "no key slot opens with this key");
 }
 
-/* Opens each slot; the newest that does is left in *super. A slot in a wrong place does not count. */
+/* Opens each slot; the newest is left in *super. A slot in a wrong place does not count. */
 static enum cv_err open_each(struct slots *s, const uint8_t *volume_key, struct super *super)
 {
 	enum cv_err err = CV_ERR_INTERNAL;
@@ -120,10 +120,12 @@ static enum cv_err judge(struct slots *s, const struct super *super, bool accept
 		if (!accept_older)
 			return why_set(why, CV_ERR_TAMPERED,
 				"the superblocks disagree in a way that no power cut leaves");
-		(void)why_set(notice, CV_OK, "superblocks disagree; generation %" PRIu64 " accepted", g);
+		(void)why_set(
+			notice, CV_OK, "superblocks disagree; generation %" PRIu64 " accepted", g);
 	} else if (pair_lost && super->state == SUPER_CLEAN && !accept_older) {
 		return why_set(why, CV_ERR_TAMPERED,
-			"after a clean unmount two superblocks are unreadable: they may be the newest");
+			"after a clean unmount two superblocks are unreadable: they may be the "
+			"newest");
 	} else if (readable < SUPER_SLOTS) {
 		(void)why_set(notice, CV_OK, "%u of 4 superblocks readable; generation %" PRIu64,
 			readable, g);

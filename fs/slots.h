@@ -17,8 +17,8 @@ struct slots {
 	enum cv_err peek[SUPER_SLOTS]; /* CV_OK: form and version are known */
 	struct super_clear clear[SUPER_SLOTS];
 	bool opened[SUPER_SLOTS]; /* the sealed half opened, too */
-	unsigned newest;	  /* index of the slot that counts */
-	bool repair;		  /* the slots of the newest pair differ */
+	unsigned newest;          /* index of the slot that counts */
+	bool repair;              /* the slots of the newest pair differ */
 };
 
 /* Reads and peeks. CV_ERR_NOT_VOLUME, CV_ERR_VERSION if no slot is one that this version knows. */

@@ -189,8 +189,8 @@ out:
 	return err;
 }
 
-enum cv_err super_open(struct super *s, const uint8_t block[BLOCK_BYTES],
-	const uint8_t volume_key[AEAD_KEY_BYTES])
+enum cv_err super_open(
+	struct super *s, const uint8_t block[BLOCK_BYTES], const uint8_t volume_key[AEAD_KEY_BYTES])
 {
 	enum cv_err err = CV_ERR_INTERNAL;
 	struct super_work *w = secret_alloc(sizeof(*w));
@@ -243,8 +243,8 @@ enum cv_err super_slot_seal(struct key_slot *slot, const uint8_t volume_id[CV_VO
 	if (!err)
 		err = aead_slot_key(kek, secret, volume_id, slot->kind, slot->epoch);
 	if (!err)
-		err = crypto_aes256gcm_seal(slot->wrapped, slot->tag, kek, slot->nonce, aad, aad_len,
-			volume_key, AEAD_KEY_BYTES);
+		err = crypto_aes256gcm_seal(slot->wrapped, slot->tag, kek, slot->nonce, aad,
+			aad_len, volume_key, AEAD_KEY_BYTES);
 	crypto_wipe(kek, sizeof(kek));
 	return err;
 }

@@ -45,7 +45,7 @@ struct data_key {
 struct super_clear {
 	uint32_t version;
 	uint32_t suite;
-	uint64_t features;	     /* unknown bit: refuse */
+	uint64_t features;           /* unknown bit: refuse */
 	uint64_t features_read_only; /* unknown bit: refuse to write */
 	uint8_t volume_id[CV_VOLUME_ID_BYTES];
 	uint64_t generation;
@@ -81,8 +81,8 @@ static inline uint64_t super_slot_block(unsigned i)
 CV_MUST_CHECK enum cv_err super_peek(struct super_clear *out, const uint8_t block[BLOCK_BYTES]);
 
 /* Draws a fresh salt into s->clear.salt, encodes and seals. */
-CV_MUST_CHECK enum cv_err super_seal(uint8_t block[BLOCK_BYTES], struct super *s,
-	const uint8_t volume_key[AEAD_KEY_BYTES]);
+CV_MUST_CHECK enum cv_err super_seal(
+	uint8_t block[BLOCK_BYTES], struct super *s, const uint8_t volume_key[AEAD_KEY_BYTES]);
 CV_MUST_CHECK enum cv_err super_open(struct super *s, const uint8_t block[BLOCK_BYTES],
 	const uint8_t volume_key[AEAD_KEY_BYTES]);
 /* The plaintext of the sealed half into s, s->clear being set; everything is checked. */

@@ -55,8 +55,7 @@ enum cv_err tree_open(struct tree *t, const struct node_pointer *root)
 	return tree_root(t, &n);
 }
 
-enum cv_err tree_get(
-	struct tree *t, const struct item_key *key, const uint8_t **value, size_t *len)
+enum cv_err tree_get(struct tree *t, const struct item_key *key, const uint8_t **value, size_t *len)
 {
 	enum cv_err err = CV_ERR_INTERNAL;
 	struct node *n;
@@ -136,7 +135,7 @@ enum cv_err tree_reserve(struct tree *t, size_t puts)
 struct path {
 	struct node *node[NODE_LEVEL_MAX];
 	unsigned slot[NODE_LEVEL_MAX]; /* in node[i]: where node[i + 1] hangs */
-	unsigned depth;		       /* node[depth] is the leaf */
+	unsigned depth;                /* node[depth] is the leaf */
 };
 
 /* Every node on the way is in memory: the caller has prepared the key. */

@@ -36,7 +36,7 @@ struct tree {
 	struct node_pointer root; /* .block is the node's id */
 	struct node_cache cache;
 	uint64_t bad_block;
-	uint8_t *io; /* NODE_BYTES */
+	uint8_t *io;   /* NODE_BYTES */
 	uint8_t *page; /* NODE_PAGE_BYTES */
 };
 

@@ -65,8 +65,7 @@ static bool bounds_hold(const struct node *parent, unsigned slot, const struct n
 	return item_key_compare(&last, &high) < 0;
 }
 
-enum cv_err tree_child(
-	struct tree *t, const struct node *parent, unsigned slot, struct node **out)
+enum cv_err tree_child(struct tree *t, const struct node *parent, unsigned slot, struct node **out)
 {
 	enum cv_err err = CV_ERR_INTERNAL;
 	struct node_pointer p;
@@ -88,8 +87,7 @@ enum cv_err tree_child(
 	return CV_OK;
 }
 
-enum cv_err tree_node_dirty(
-	struct tree *t, struct node *n, struct node *parent, unsigned slot)
+enum cv_err tree_node_dirty(struct tree *t, struct node *n, struct node *parent, unsigned slot)
 {
 	enum cv_err err = CV_ERR_INTERNAL;
 	struct node_pointer p;

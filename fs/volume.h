@@ -61,9 +61,10 @@ struct volume_create_options {
 	const uint8_t *unlock_secret; /* CV_SECRET_BYTES, borrowed during the call */
 	uint32_t epoch;
 	uint8_t share_set_hash[CV_HASH_BYTES];
-	const uint8_t *recovery_code; /* VOLUME_RECOVERY_BYTES, borrowed, or NULL for no such slot */
-	bool full;		      /* write every block with random bytes, so that use does not show */
-	volume_progress *progress;    /* may be NULL; counts bytes */
+	const uint8_t
+		*recovery_code; /* VOLUME_RECOVERY_BYTES, borrowed, or NULL for no such slot */
+	bool full;              /* write every block with random bytes, so that use does not show */
+	volume_progress *progress; /* may be NULL; counts bytes */
 	void *user;
 };
 
@@ -80,8 +81,8 @@ struct volume_open_options {
 	const uint8_t *secret; /* CV_SECRET_BYTES: unlock secret or recovery code, borrowed */
 	bool read_only;
 	uint64_t min_generation; /* CV_ERR_TOO_OLD below this; 0 = any */
-	bool accept_older;	 /* go on with the older pair when both newest slots are unreadable */
-	size_t cache_bytes;	 /* node cache; 0 = default (64 MiB) */
+	bool accept_older;  /* go on with the older pair when both newest slots are unreadable */
+	size_t cache_bytes; /* node cache; 0 = default (64 MiB) */
 };
 
 /* Open; each key slot is tried. *out is set on success only and is freed by volume_close. */
@@ -89,8 +90,8 @@ CV_MUST_CHECK enum cv_err volume_open(struct volume **out, const char *path,
 	const struct volume_open_options *options, struct volume_why *why);
 
 /* The same on a descriptor that stays the caller's and that the caller has locked. */
-CV_MUST_CHECK enum cv_err volume_open_fd(
-	struct volume **out, int fd, const struct volume_open_options *options, struct volume_why *why);
+CV_MUST_CHECK enum cv_err volume_open_fd(struct volume **out, int fd,
+	const struct volume_open_options *options, struct volume_why *why);
 
 /*
  * Last checkpoint (also frees what open-but-unlinked files held), then release and wipe, whatever
@@ -102,7 +103,8 @@ CV_MUST_CHECK enum cv_err volume_close(struct volume *volume);
 CV_MUST_CHECK enum cv_err volume_sync(struct volume *volume);
 
 uint64_t volume_generation(const struct volume *volume);
-/* What was odd at open but no reason to refuse, one line; NULL if nothing. Lives with the volume. */
+/* What was odd at open but no reason to refuse, one line; NULL if nothing. Lives with the volume.
+ */
 const char *volume_notice(const struct volume *volume);
 /* The key slot that opened this volume. */
 uint32_t volume_epoch(const struct volume *volume);
@@ -112,22 +114,22 @@ struct volume_import_report {
 	uint64_t files; /* regular files, each hard-linked file once */
 	uint64_t dirs;
 	uint64_t symlinks;
-	uint64_t links;	  /* further names of hard-linked files */
+	uint64_t links;    /* further names of hard-linked files */
 	uint64_t specials; /* fifos, sockets and device nodes */
 	uint64_t bytes;
 };
 
 /*
  * Copy what is inside the host directory `source` into the directory `target` of the volume ("/" or
- * a path that exists). Files, directories, symlinks, fifos and nodes with modes, owners, times, hard
- * links and holes; extended attributes are not copied. Mount points below `source` are crossed.
- * A name that exists in the volume: CV_ERR_EXISTS, unless both are directories. The result is
- * durable on CV_OK; after an error part of the tree may be there. Progress counts bytes, and names
- * the file. CV_ERR_FULL: the volume is full.
+ * a path that exists). Files, directories, symlinks, fifos and nodes with modes, owners, times,
+ * hard links and holes; extended attributes are not copied. Mount points below `source` are
+ * crossed. A name that exists in the volume: CV_ERR_EXISTS, unless both are directories. The result
+ * is durable on CV_OK; after an error part of the tree may be there. Progress counts bytes, and
+ * names the file. CV_ERR_FULL: the volume is full.
  */
-CV_MUST_CHECK enum cv_err volume_import(struct volume *volume, const char *source, const char *target,
-	volume_progress *progress, void *user, struct volume_import_report *report,
-	struct volume_why *why);
+CV_MUST_CHECK enum cv_err volume_import(struct volume *volume, const char *source,
+	const char *target, volume_progress *progress, void *user,
+	struct volume_import_report *report, struct volume_why *why);
 
 /*
  * Read up to `len` bytes at `offset` of the regular file at `path` ("/a/b"; symlinks are not
@@ -147,8 +149,8 @@ struct volume_check_report {
 	uint64_t data_blocks; /* mapped, and each opened under its tag */
 	uint64_t used_blocks; /* marked in the bitmap */
 	uint64_t free_blocks;
-	uint64_t orphans;     /* unlinked, to be reaped at the next read-write open; no problem */
-	uint64_t leaked_blocks;	 /* marked used, referenced by nothing */
+	uint64_t orphans;       /* unlinked, to be reaped at the next read-write open; no problem */
+	uint64_t leaked_blocks; /* marked used, referenced by nothing */
 	uint64_t problems;
 	char first[8][160]; /* the first problems, one line each */
 	unsigned first_count;
@@ -173,8 +175,9 @@ struct volume_info {
 	uint32_t version;
 	uint64_t generation;
 	uint64_t size_bytes;
-	unsigned superblocks; /* of 4, those that are readable and agree with the newest generation */
-	bool in_use;	      /* another process holds the container */
+	unsigned superblocks; /* of 4, those that are readable and agree with the newest generation
+			       */
+	bool in_use;          /* another process holds the container */
 	struct volume_slot_info slots[VOLUME_KEY_SLOTS]; /* unused ones have kind EMPTY */
 };
 

@@ -26,7 +26,9 @@ static int create(const uint8_t *key, char **argv)
 	uint8_t recovery[VOLUME_RECOVERY_BYTES];
 	struct volume_why why = { "" };
 	struct volume_create_options o = { .size_bytes = strtoull(argv[3], NULL, 10),
-		.unlock_secret = key, .epoch = 1, .recovery_code = recovery };
+		.unlock_secret = key,
+		.epoch = 1,
+		.recovery_code = recovery };
 
 	memset(recovery, 0x77, sizeof(recovery));
 	memset(o.volume_id, 0xab, sizeof(o.volume_id));

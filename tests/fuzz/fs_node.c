@@ -10,8 +10,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void walk_value(const struct node *n, const struct item_key *key, const uint8_t *value,
-	size_t len)
+static void walk_value(
+	const struct node *n, const struct item_key *key, const uint8_t *value, size_t len)
 {
 	struct name_entry name;
 	struct map_entry entry;

@@ -142,8 +142,11 @@ static bool step_create(struct model *m, struct volume *v, uint32_t *random, boo
 		return err == CV_ERR_EXISTS;
 	if (err == CV_ERR_FULL)
 		return true;
-	m->nodes[node] = (struct model_node){ .there = true, .dir = dir, .links = 1,
-		.parent = parent, .data = dir ? NULL : calloc(1, MODEL_FILE_MAX) };
+	m->nodes[node] = (struct model_node){ .there = true,
+		.dir = dir,
+		.links = 1,
+		.parent = parent,
+		.data = dir ? NULL : calloc(1, MODEL_FILE_MAX) };
 	m->names[slot] = (struct model_name){ .there = true, .dir = parent, .node = node };
 	(void)snprintf(m->names[slot].name, sizeof(m->names[slot].name), "%s", text);
 	return err == CV_OK;
@@ -202,8 +205,8 @@ static bool step_remove(struct model *m, struct volume *v, uint32_t *random)
 
 	if (slot < 0)
 		return true;
-	err = dir ? dir_rmdir(v, object_of(m, v, name->dir), &text, &gone) :
-		    dir_unlink(v, object_of(m, v, name->dir), &text, &gone);
+	err = dir ? dir_rmdir(v, object_of(m, v, name->dir), &text, &gone)
+		  : dir_unlink(v, object_of(m, v, name->dir), &text, &gone);
 	if (dir && !is_empty(m, name->node))
 		return err == CV_ERR_NOT_EMPTY;
 	if (err)
@@ -259,9 +262,9 @@ static enum cv_err expected(const struct model *m, int from, int parent, int tar
 		return CV_OK;
 	if (swap)
 		return m->nodes[m->names[target].node].dir &&
-				       below(m, f->dir, m->names[target].node) ?
-			       CV_ERR_ARGUMENT :
-			       CV_OK;
+				       below(m, f->dir, m->names[target].node)
+			       ? CV_ERR_ARGUMENT
+			       : CV_OK;
 	if (dir && !m->nodes[m->names[target].node].dir)
 		return CV_ERR_NOT_DIR;
 	if (!dir && m->nodes[m->names[target].node].dir)
@@ -399,7 +402,7 @@ bool model_equal(const struct model *m, struct volume *v)
 			S_ISDIR(inode.mode) != m->nodes[name->node].dir)
 			return false;
 		if (!S_ISDIR(inode.mode) && (inode.links != m->nodes[name->node].links ||
-						   !same_file(&m->nodes[name->node], v, object)))
+						    !same_file(&m->nodes[name->node], v, object)))
 			return false;
 	}
 	for (int i = 0; i < MODEL_NODES; i++) {

@@ -125,8 +125,10 @@ struct image *image_blank(uint64_t size)
 
 struct volume_create_options test_create_options(uint64_t size)
 {
-	struct volume_create_options o = { .size_bytes = size, .unlock_secret = TEST_SECRET,
-		.epoch = 7, .recovery_code = TEST_RECOVERY };
+	struct volume_create_options o = { .size_bytes = size,
+		.unlock_secret = TEST_SECRET,
+		.epoch = 7,
+		.recovery_code = TEST_RECOVERY };
 
 	memcpy(o.volume_id, TEST_VOLUME_ID, sizeof(o.volume_id));
 	memset(o.share_set_hash, 0x5a, sizeof(o.share_set_hash));

@@ -21,7 +21,8 @@ static void work(struct volume *v)
 
 		fill_pattern(data, sizeof(data), i);
 		if (dir_create(v, OBJECT_ROOT, &name, &new, &object) == CV_OK &&
-			data_write(v, object, next_random(&random) % 9000, data, sizeof(data), &done))
+			data_write(
+				v, object, next_random(&random) % 9000, data, sizeof(data), &done))
 			continue;
 		if (i % 3 == 0 && object && data_truncate(v, object, 5000))
 			continue;
@@ -142,7 +143,8 @@ static void freezes_after_a_failed_flush_and_still_reads(void **state)
 	assert_int_equal(checkpoint_if_dirty(v), CV_ERR_IO);
 	image->fail_at = 0;
 	assert_int_equal(checkpoint_if_dirty(v), CV_ERR_READ_ONLY);
-	assert_int_equal(data_write(v, must_resolve(v, "/kept"), 0, "x", 1, &got), CV_ERR_READ_ONLY);
+	assert_int_equal(
+		data_write(v, must_resolve(v, "/kept"), 0, "x", 1, &got), CV_ERR_READ_ONLY);
 	assert_int_equal(volume_read(v, "/kept", 0, back, sizeof(back), &got), CV_OK);
 	assert_memory_equal(back, kept, sizeof(kept));
 	assert_int_not_equal(volume_close(v), CV_OK);

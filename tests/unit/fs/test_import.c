@@ -92,12 +92,12 @@ static void copies_files_links_holes_and_modes(void **state)
 	/* again: the directory is joined, the file is in the way */
 	assert_int_equal(volume_import(v, source, "/", NULL, NULL, &r, &why), CV_ERR_EXISTS);
 	assert_true(why.text[0] != '\0');
-	assert_int_equal(volume_import(v, "/nonexistent", "/", NULL, NULL, &r, &why),
-		CV_ERR_NOT_FOUND);
+	assert_int_equal(
+		volume_import(v, "/nonexistent", "/", NULL, NULL, &r, &why), CV_ERR_NOT_FOUND);
 	assert_int_equal(volume_import(v, source, "/none", NULL, NULL, &r, &why), CV_ERR_NOT_FOUND);
 	(void)make_dir(v, "/stop");
-	assert_int_equal(volume_import(v, source, "/stop", stop_at_once, NULL, &r, &why),
-		CV_ERR_TIMEOUT);
+	assert_int_equal(
+		volume_import(v, source, "/stop", stop_at_once, NULL, &r, &why), CV_ERR_TIMEOUT);
 	assert_clean(v);
 	assert_int_equal(volume_close(v), CV_OK);
 	image_free(image);

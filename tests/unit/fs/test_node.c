@@ -117,8 +117,8 @@ static void keeps_its_content_over_inserts_and_removals(void **state)
 	}
 }
 
-static bool valid(uint64_t object, enum item_type type, uint64_t offset, const void *value,
-	size_t len)
+static bool valid(
+	uint64_t object, enum item_type type, uint64_t offset, const void *value, size_t len)
 {
 	struct item_key key = { .object = object, .type = (uint8_t)type, .offset = offset };
 	uint8_t *exact = malloc(len ? len : 1); /* so that a read beyond it is seen */

@@ -193,8 +193,8 @@ static void outlives_one_superblock_but_not_a_pair(void **state)
 		uint8_t *twin = image_block(image, super_slot_block((slot + 2) % SUPER_SLOTS));
 
 		for (unsigned k = 0; k < 150; k++) {
-			size_t at = k < 100 ? next_random(&random) % 1200 :
-					      next_random(&random) % BLOCK_BYTES;
+			size_t at = k < 100 ? next_random(&random) % 1200
+					    : next_random(&random) % BLOCK_BYTES;
 
 			block[at] ^= 0x10;
 			assert_int_equal(look(image), WHOLE);
