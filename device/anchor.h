@@ -1,6 +1,6 @@
 /*
  * The anchor: the generation that the volume had at its last mount, kept by the gateways, so that
- * a container set back to an older copy is noticed (docs/volume-format.md, docs/protocol.md).
+ * a container set back to an older copy is noticed (docs/protocol.md section 7).
  *
  * Text     "1.GENERATION.TAG": TAG is base64url of HKDF(MAC root, info lp("conclave-anchor-v1",
  *          fleet, device, volume id, generation)), 32 bytes. A gateway can neither make one nor

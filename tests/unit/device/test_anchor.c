@@ -40,6 +40,18 @@ static void reads_what_it_made(void **state)
 	free(id);
 }
 
+/* HKDF by Python's cryptography over the document's own words. */
+static void matches_an_independent_computation(void **state)
+{
+	struct identity *id = make_identity();
+	char text[MESSAGE_ANCHOR_MAX + 1];
+
+	(void)state;
+	assert_int_equal(anchor_make(text, id, 123), CV_OK);
+	assert_string_equal(text, "1.123.vdZuIn-LWqiXFnnaN4q9vFClgL-UP4PAdi8rvVP9hAI");
+	free(id);
+}
+
 static void refuses_every_changed_character_and_truncation(void **state)
 {
 	struct identity *id = make_identity();
@@ -89,6 +101,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reads_what_it_made),
+		cmocka_unit_test(matches_an_independent_computation),
 		cmocka_unit_test(refuses_every_changed_character_and_truncation),
 		cmocka_unit_test(refuses_the_anchor_of_another_device_volume_or_key),
 	};
