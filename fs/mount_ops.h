@@ -29,8 +29,7 @@ void mount_ops_files(struct fuse_lowlevel_ops *ops);
 /* Locks and returns the mount that a request is for. */
 struct mount *mount_lock(fuse_req_t req);
 void mount_unlock(struct mount *m);
-/* The errno for a result; CV_OK is 0. Damage and I/O errors get a log line that names the object.
- */
+/* The errno for a result; CV_OK is 0. Damage and I/O errors get a log line with the object. */
 int mount_errno(struct mount *m, enum cv_err err, uint64_t object, const char *what);
 /* Fills an entry and counts the lookup. */
 CV_MUST_CHECK enum cv_err mount_entry(struct mount *m, uint64_t object, struct fuse_entry_param *e);

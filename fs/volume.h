@@ -103,8 +103,7 @@ CV_MUST_CHECK enum cv_err volume_close(struct volume *volume);
 CV_MUST_CHECK enum cv_err volume_sync(struct volume *volume);
 
 uint64_t volume_generation(const struct volume *volume);
-/* What was odd at open but no reason to refuse, one line; NULL if nothing. Lives with the volume.
- */
+/* What was odd at open, but no reason to refuse; NULL if nothing. Lives with the volume. */
 const char *volume_notice(const struct volume *volume);
 /* The key slot that opened this volume. */
 uint32_t volume_epoch(const struct volume *volume);

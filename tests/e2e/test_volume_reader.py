@@ -1,6 +1,8 @@
 """The independent reader and the C code see the same volume."""
 
 import hashlib
+import json
+import lzma
 import os
 import pathlib
 import stat
@@ -112,3 +114,26 @@ def test_notices_what_the_c_code_notices(volume):
 def test_siphash_matches_the_reference_vector():
     key = bytes(range(16))
     assert volume_reader.siphash(key, bytes(range(15))) == 0xA129CA6149BE45E5
+
+
+@pytest.fixture
+def golden(tmp_path):
+    """A volume that version 1 made once; every later version opens it."""
+    vectors = fs.ROOT / "tests" / "vectors"
+    image = tmp_path / "golden.cv"
+    image.write_bytes(lzma.decompress((vectors / "volume-v1.img.xz").read_bytes()))
+    return image, json.loads((vectors / "volume-v1.json").read_text())
+
+
+def test_opens_the_golden_image(golden):
+    image, want = golden
+    for secret in (want["key"], want["recovery"]):
+        volume = volume_reader.Volume(image, bytes.fromhex(secret))
+        assert volume.super.generation == want["generation"]
+        assert volume.describe() == want["tree"]
+        done = fs.tool("check", image, key=bytes.fromhex(secret))
+        assert b"problems=0 files=14" in done.stdout
+    for path, entry in want["tree"].items():
+        if "sha256" in entry:
+            content = fs.tool("cat", image, path, key=bytes.fromhex(want["key"])).stdout
+            assert hashlib.sha256(content).hexdigest() == entry["sha256"]
