@@ -143,8 +143,10 @@ static void a_low_order_point_is_refused_as_a_bad_seal(void **state)
 	assert_int_equal(
 		hpke_open(opened, v_boot_private, &share_info, sealed, sizeof(sealed)), CV_ERR_SEAL);
 	sealed[0] = 1;
+	memset(opened, 0xaa, sizeof(opened));
 	assert_int_equal(
 		hpke_open(opened, v_boot_private, &share_info, sealed, sizeof(sealed)), CV_ERR_SEAL);
+	assert_true(all_zero(opened, sizeof(opened)));
 }
 
 static void two_seals_of_the_same_differ_and_both_open(void **state)
