@@ -65,6 +65,8 @@ void keeper_batch_end(struct keeper *k)
 	const bool committed = commit(k);
 
 	if (committed) {
+		k->counters.reasons[REASON_RELEASE] += k->batch_released;
+		k->counters.released += k->batch_released;
 		for (size_t i = 0; i < k->batch_alert_count; i++)
 			channel_alert(&k->alerts, &k->batch_alerts[i]);
 	} else {
@@ -73,6 +75,7 @@ void keeper_batch_end(struct keeper *k)
 		keeper_alert_count(k, EVENT_DISK_LOW, &k->disk_low);
 	}
 	k->batch_alert_count = 0;
+	k->batch_released = 0;
 	k->batch_failed = false;
 	keeper_release_deferred(k, committed);
 	/* Revocations that the rolled back transaction brought are gone again. */

@@ -115,8 +115,7 @@ void keeper_release(struct keeper *k, struct keeper_call *call, const struct aut
 		keeper_batch_fail(k);
 		return;
 	}
-	k->counters.reasons[REASON_RELEASE]++;
-	k->counters.released++;
+	k->batch_released++;
 	alert_later(k, call, in, v, EVENT_AUTH_OK);
 	if (v->alerts & AUTHORIZE_ALERT_NEW_BOOT_KEY)
 		alert_later(k, call, in, v, EVENT_NEW_BOOT_KEY);

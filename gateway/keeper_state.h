@@ -72,6 +72,7 @@ struct keeper {
 	struct keeper_queue deferred; /* wait for the commit */
 	struct event_alert *batch_alerts;
 	size_t batch_alert_count;
+	uint64_t batch_released;
 	uint64_t last_commit_us;
 
 	struct keeper_queue out; /* wait for the front to read */

@@ -39,7 +39,7 @@ static enum cv_err read_meta(struct store *s, const char *name, char *out, size_
 		SQLITE_OK) {
 		/* A readable database without our table is not a damaged store: it is no store. */
 		err = store_fail(s, "table meta");
-		return err == CV_ERR_IO ? CV_ERR_VERSION : err;
+		return (sqlite3_errcode(s->db) & 0xff) == SQLITE_ERROR ? CV_ERR_VERSION : err;
 	}
 	sqlite3_bind_text(st, 1, name, -1, SQLITE_STATIC);
 	if (sqlite3_step(st) == SQLITE_ROW) {

@@ -53,6 +53,7 @@ static enum cv_err map_result(int rc)
 		return CV_ERR_BUSY;
 	case SQLITE_CORRUPT:
 	case SQLITE_NOTADB:
+	case SQLITE_ERROR: /* our statements are right: a table is missing */
 		return CV_ERR_TAMPERED;
 	case SQLITE_NOMEM:
 		return CV_ERR_MEMORY;
