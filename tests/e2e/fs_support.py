@@ -118,7 +118,9 @@ class Volume:
         return answer
 
     def done(self):
-        self.errors = self.process.stderr.read().decode()
+        lines = self.process.stderr.read().decode().splitlines(keepends=True)
+        # what the host cannot give is said once, and is no error of the volume
+        self.errors = "".join(l for l in lines if ": warning: sandbox: " not in l)
         self.process.stderr.close()
         self.control.close()
         os.close(self.container_fd)

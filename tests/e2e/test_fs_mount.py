@@ -1,5 +1,6 @@
 """conclave-volumed with a real FUSE mount, started with descriptors as the watcher starts it."""
 
+import concurrent.futures
 import ctypes
 import errno
 import fcntl
@@ -284,6 +285,27 @@ def test_statfs_and_no_space(mnt):
     os.unlink(mnt / "big")
     (mnt / "after").write_bytes(os.urandom(5 << 20))
     assert os.statvfs(mnt).f_bfree > before.f_bfree - 2500
+
+
+def test_many_programs_at_once(mnt):
+    def work(who):
+        rng = random.Random(who)
+        os.mkdir(mnt / str(who))
+        for i in range(60):
+            path = mnt / str(who) / f"f{i % 20}"
+            data = rng.randbytes(rng.randrange(60_000))
+            path.write_bytes(data)
+            assert path.read_bytes() == data
+            if i % 7 == 0:
+                with open(path, "rb") as f:
+                    os.fsync(f.fileno())
+            if i % 5 == 0:
+                os.rename(path, mnt / str(who) / "moved")
+            os.listdir(mnt)
+        return who
+
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(work, range(8))) == list(range(8))
 
 
 def test_a_tree_survives_remounts(start, container, tmp_path):
