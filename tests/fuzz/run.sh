@@ -13,7 +13,7 @@ if "$build/fuzz-bin/$name" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=
 	-print_final_stats=1 -artifact_prefix="$build/fuzz-found/$name-" "$corpus" $seeds \
 	> "$log" 2>&1; then
 	runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
-	cover=$(grep -o 'cov: [0-9]*' "$log" | tail -1)
+	cover=$(grep -ao 'cov: [0-9]*' "$log" | tail -1)
 	echo "  FUZZ $name: $runs inputs, $cover, nothing found"
 else
 	cat "$log"
