@@ -64,11 +64,16 @@ static enum cv_err from_terminal(
 	}
 	quiet = old;
 	quiet.c_lflag &= ~(tcflag_t)ECHO;
-	if (dprintf(tty, "%s (%s): ", prompt, what) < 0 || tcsetattr(tty, TCSAFLUSH, &quiet) != 0)
+	/* quiet before the prompt: what is typed after it is neither shown nor flushed away */
+	if (tcsetattr(tty, TCSAFLUSH, &quiet) != 0)
 		goto out;
+	n = -1;
+	if (dprintf(tty, "%s (%s): ", prompt, what) < 0)
+		goto restore;
 	do
 		n = read(tty, out, PASSPHRASE_MAX + 1);
 	while (n < 0 && errno == EINTR);
+restore:
 	if (tcsetattr(tty, TCSAFLUSH, &old) == 0 && dprintf(tty, "\n") > 0 && n > 0) {
 		*len = (size_t)n;
 		err = CV_OK;
