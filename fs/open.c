@@ -203,7 +203,14 @@ enum cv_err volume_sync(struct volume *v)
 
 uint64_t volume_generation(const struct volume *v)
 {
-	return v->super->clear.generation;
+	/* a checkpoint of another thread may be on its way; the lock is no part of what is const */
+	pthread_mutex_t *lock = (pthread_mutex_t *)&v->lock;
+	uint64_t generation;
+
+	(void)pthread_mutex_lock(lock);
+	generation = v->super->clear.generation;
+	(void)pthread_mutex_unlock(lock);
+	return generation;
 }
 
 const char *volume_notice(const struct volume *v)

@@ -140,7 +140,7 @@ static enum cv_err stop_for_good(struct volume *v, uint64_t *generation)
 
 	(void)pthread_mutex_lock(&v->lock);
 	err = volume_finish(v);
-	*generation = volume_generation(v);
+	*generation = v->super->clear.generation;
 	crypto_wipe(v->super, sizeof(*v->super));
 	crypto_wipe(v->volume_key, AEAD_KEY_BYTES);
 	return err;

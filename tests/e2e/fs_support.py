@@ -113,8 +113,9 @@ class Volume:
         self.ask(UNMOUNT)
         answer = self.receive()
         assert answer[0] == CLOSED, answer
-        assert self.process.wait(WAIT_S) == 0
+        code = self.process.wait(WAIT_S)
         self.done()
+        assert code == 0, self.errors
         return answer
 
     def done(self):
