@@ -25,7 +25,7 @@ WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-protot
 	-Wformat=2 -Wundef -Wswitch-enum -Wno-sign-conversion $(if $(CI)$(WERROR),-Werror)
 PACKAGES := libsodium libcrypto libssl libcurl libcjson fuse3 sqlite3 inih libseccomp
 CPPFLAGS += -I. -Imcu-client -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DCONCLAVE_VERSION='"$(VERSION)"' \
-	-DCONCLAVE_LIBEXEC='"$(PREFIX)/libexec/conclave"' -DFUSE_USE_VERSION=314 \
+	-DFUSE_USE_VERSION=314 \
 	$(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
 CFLAGS_ALL = -std=c11 -g $(OPT) -fPIE $(WARN) $(HARDEN) $(SANFLAGS) $(CFLAGS)
 LDFLAGS_ALL = -pie -Wl,-z,relro,-z,now,-z,noexecstack $(SANFLAGS) $(LDFLAGS)
@@ -169,6 +169,9 @@ install: all ## install to DESTDIR and PREFIX
 		install -m 644 "$$f" $(DESTDIR)$(PREFIX)/share/man/man$$n; done; done
 	for f in deploy/*.service; do sed 's|@PREFIX@|$(PREFIX)|g' "$$f" \
 		> $(DESTDIR)$(PREFIX)/lib/systemd/system/$$(basename "$$f"); done
+	install -d $(DESTDIR)$(PREFIX)/lib/sysusers.d $(DESTDIR)$(PREFIX)/lib/tmpfiles.d
+	install -m 644 deploy/conclave.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/conclave.conf
+	install -m 644 deploy/conclave.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/conclave.conf
 	install -m 644 README.md docs/*.md deploy/*.ini.example $(DESTDIR)$(PREFIX)/share/doc/conclave
 
 help: ## list the targets

@@ -19,7 +19,7 @@ enum { FD_KEY = 3, FD_CONTROL = 4, FD_CONTAINER = 5, FD_FUSE = 6 };
 
 enum cv_err volume_process_find(char *out, size_t cap)
 {
-	return process_find_program(out, cap, "CONCLAVE_VOLUMED", PROGRAM, CONCLAVE_LIBEXEC);
+	return process_find_program(out, cap, "CONCLAVE_VOLUMED", PROGRAM);
 }
 
 enum cv_err volume_container_open(int *fd, const char *path, bool read_only)

@@ -146,35 +146,38 @@ static bool is_program(const char *path)
 }
 
 enum cv_err process_find_program(
-	char *out, size_t cap, const char *env_name, const char *name, const char *libexec)
+	char *out, size_t cap, const char *env_name, const char *name)
 {
+	/* the build folder, then the places of an installation, from where this program lies */
+	static const char *const places[] = { "", "../sbin/", "../bin/", "../libexec/conclave/" };
 	char self[FILE_PATH_BUF];
 	char candidate[FILE_PATH_BUF];
 	const char *named = secure_getenv(env_name);
 	char *slash;
+	int n;
 
 	if (named != NULL) {
 		/* named aloud: never fall back to another program in silence */
 		if (!is_program(named))
 			return CV_ERR_NOT_FOUND;
-		snprintf(candidate, sizeof(candidate), "%s", named);
-		goto found;
+		if (strlen(named) >= cap)
+			return CV_ERR_TOO_LONG;
+		strcpy(out, named);
+		return CV_OK;
 	}
-	if (process_self_path(self, sizeof(self)) == CV_OK &&
-		(slash = strrchr(self, '/')) != NULL) {
-		*slash = '\0';
-		if (file_path_join(candidate, sizeof(candidate), self, name) == CV_OK &&
-			is_program(candidate))
-			goto found;
-	}
-	if (file_path_join(candidate, sizeof(candidate), libexec, name) != CV_OK ||
-		!is_program(candidate))
+	if (process_self_path(self, sizeof(self)) != CV_OK || (slash = strrchr(self, '/')) == NULL)
 		return CV_ERR_NOT_FOUND;
-found:
-	if (strlen(candidate) >= cap)
-		return CV_ERR_TOO_LONG;
-	strcpy(out, candidate);
-	return CV_OK;
+	slash[1] = '\0';
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		n = snprintf(candidate, sizeof(candidate), "%s%s%s", self, places[i], name);
+		if (n < 0 || (size_t)n >= sizeof(candidate) || (size_t)n >= cap)
+			return CV_ERR_TOO_LONG;
+		if (is_program(candidate)) {
+			strcpy(out, candidate);
+			return CV_OK;
+		}
+	}
+	return CV_ERR_NOT_FOUND;
 }
 
 bool process_is_traced(void)

@@ -65,11 +65,12 @@ int process_signal_read(int fd);
 CV_MUST_CHECK enum cv_err process_close_others(const int *keep, size_t count);
 
 /*
- * The path of a sister program: $`env_name` if set (not when the process is set-id), else the
- * directory of the running binary, else `libexec`. CV_ERR_NOT_FOUND if none is executable.
+ * The path of a sister program: $`env_name` if set (not when the process is set-id), else beside
+ * the running binary, else in ../sbin, ../bin or ../libexec/conclave from there.
+ * CV_ERR_NOT_FOUND if none is executable.
  */
 CV_MUST_CHECK enum cv_err process_find_program(
-	char *out, size_t cap, const char *env_name, const char *name, const char *libexec);
+	char *out, size_t cap, const char *env_name, const char *name);
 /* The running binary, from /proc/self/exe. */
 CV_MUST_CHECK enum cv_err process_self_path(char *out, size_t cap);
 

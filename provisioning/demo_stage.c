@@ -48,7 +48,7 @@ static enum cv_err find_programs(struct demo_stage *s)
 
 	for (size_t i = 0; err == CV_OK && i < 3; i++) {
 		err = process_find_program(
-			out[i], FILE_PATH_BUF, env[i], names[i], CONCLAVE_LIBEXEC);
+			out[i], FILE_PATH_BUF, env[i], names[i]);
 		if (err == CV_ERR_NOT_FOUND && out[i] == s->mcu) {
 			s->mcu[0] = '\0';
 			err = CV_OK;
