@@ -118,6 +118,10 @@ def clean_env(more=None):
     return env
 
 
+# Gateways that run, by pid: those of a module's fleet outlive the fleets of its single tests.
+RUNNING = set()
+
+
 class Gateway:
     """One conclave-gateway: its state, configuration and, while it runs, its process."""
 
@@ -175,6 +179,7 @@ class Gateway:
                 [program("conclave-gateway"), "run", "--config", str(self.config)],
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, env=clean_env(),
                 start_new_session=True)
+        RUNNING.add(self.process.pid)
         line = read_line(self.process, PATIENCE_S)
         if not line.startswith("ready "):
             raise AssertionError(f"gateway {self.id} did not start: {line!r}\n{self.log_text()}")
@@ -203,7 +208,8 @@ class Gateway:
         self.process.send_signal(number)
 
     def close(self):
-        if self.process is not None and self.process.stdout is not None:
+        if self.process is not None:
+            RUNNING.discard(self.process.pid)
             self.process.stdout.close()
         self.process = None
 
@@ -393,7 +399,7 @@ def end_orphans():
     deadline = time.monotonic() + 10
     number = signal.SIGTERM
     while True:
-        pids = children_of(os.getpid())
+        pids = [p for p in children_of(os.getpid()) if p not in RUNNING]
         if not pids:
             return
         if time.monotonic() > deadline:
