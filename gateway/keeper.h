@@ -55,8 +55,8 @@ struct keeper_config {
 
 /*
  * Runs until ipc-drain, SIGTERM or SIGINT, or until every holder of the front's end is gone;
- * returns the exit code (host/exit_code.h). secret_process_init and log_init were called before. A store that is
- * missing, damaged, of another schema or under another key ends it with one line and
+ * returns the exit code (host/exit_code.h). secret_process_init and log_init were called before. A
+ * store that is missing, damaged, of another schema or under another key ends it with one line and
  * EXIT_CODE_CONFIG, EXIT_CODE_TAMPERED or EXIT_CODE_VERSION, before it is ready.
  */
 int keeper_run(const struct keeper_config *cfg);

@@ -73,15 +73,18 @@ static void put_share(struct record_volume *volume, const struct enrolment *e,
 	memcpy(s->package_hash, package_hash, sizeof(s->package_hash));
 }
 
+static bool came_in(const struct record_share *share, const uint8_t hash[CV_HASH_BYTES])
+{
+	return share->present && crypto_equal(share->package_hash, hash, CV_HASH_BYTES);
+}
+
 /* The same package was taken before. */
 static bool is_repeated(struct record *rec, const uint8_t hash[CV_HASH_BYTES])
 {
 	for (size_t i = 0; i < rec->volume_count; i++) {
 		const struct record_volume *v = &rec->volumes[i];
 
-		if ((v->current.present && crypto_equal(v->current.package_hash, hash, CV_HASH_BYTES)) ||
-			(v->pending.present &&
-				crypto_equal(v->pending.package_hash, hash, CV_HASH_BYTES)))
+		if (came_in(&v->current, hash) || came_in(&v->pending, hash))
 			return true;
 	}
 	return false;

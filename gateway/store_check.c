@@ -122,7 +122,8 @@ static enum cv_err check_signed_head(struct store *s)
 
 	if (err != CV_OK)
 		return err;
-	if (seq != s->committed.audit_seq || memcmp(head, s->committed.audit_head, CV_HASH_BYTES) != 0)
+	if (seq != s->committed.audit_seq ||
+		memcmp(head, s->committed.audit_head, CV_HASH_BYTES) != 0)
 		return store_damaged(s, "the signed audit head is not the header's");
 	err = audit_head_hash(hash, s->gateway, seq, head, time_s);
 	if (err == CV_OK && crypto_es256_verify(s->signer_public, hash, sig) != CV_OK)

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "protocol/base64url.h"
 #include "protocol/crypto.h"
 #include "protocol/mac.h"
 #include "tests/unit/gateway/keeper_rig.h"
@@ -587,6 +588,59 @@ static void ends_when_the_front_is_gone_or_on_sigterm(void **state)
 	rig_free(rig);
 }
 
+/* Junk that names a device costs that device nothing. */
+static void requests_with_a_bad_mac_spend_no_budget(void **state)
+{
+	struct rig *rig = rig_new();
+	struct ipc_request request = { .type = IPC_DEVICE };
+	const uint8_t mac[CV_MAC_BYTES] = {1};
+	struct ipc_answer answer;
+
+	(void)state;
+	rig->cfg.limits.device_burst = 3;
+	rig->cfg.limits.device_per_minute = 1;
+	assert_true(rig_start(rig));
+	enrol(rig, &rig->device);
+	strcpy(request.method, "POST");
+	strcpy(request.target, MESSAGE_TARGET_NONCE);
+	assert_int_equal(mac_request_header(request.mac, "d1", mac), CV_OK);
+	for (int i = 0; i < 100; i++) {
+		assert_true(rig_exchange(rig, &request, &answer));
+		assert_int_equal(answer.status, 401);
+	}
+	assert_int_equal(rig_authorize(rig, &rig->device)->status, 200);
+	rig_free(rig);
+}
+
+/* The token's header says another algorithm; the rest is as good as it can be. */
+static void a_token_with_another_algorithm_is_refused(void **state)
+{
+	static const char *const headers[] = { "{\"alg\":\"none\",\"typ\":\"eat+jwt\"}",
+		"{\"alg\":\"HS256\",\"typ\":\"eat+jwt\"}" };
+	struct rig *rig = rig_enrolled();
+	static char body[CV_BODY_MAX], forged[CV_BODY_MAX];
+	uint8_t nonce[CV_NONCE_BYTES];
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		char header[128], *token, *rest;
+
+		rig_nonce(rig, &rig->device, nonce);
+		rig_authorize_body(body, sizeof(body), &rig->device, nonce);
+		token = strstr(body, "\"evidence\":\"");
+		assert_non_null(token);
+		token += strlen("\"evidence\":\"");
+		rest = strchr(token, '.');
+		assert_non_null(rest);
+		assert_int_equal(base64url_encode(header, sizeof(header), headers[i],
+					 strlen(headers[i])), CV_OK);
+		snprintf(forged, sizeof(forged), "%.*s%s%s", (int)(token - body), body, header,
+			rest);
+		refused(rig, &rig->device, forged, "evidence_algorithm");
+	}
+	rig_free(rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -600,6 +654,8 @@ int main(void)
 		cmocka_unit_test(a_nonce_is_for_one_device_and_volume),
 		cmocka_unit_test(an_expired_nonce_is_refused),
 		cmocka_unit_test(a_token_of_another_device_or_key_is_refused),
+		cmocka_unit_test(requests_with_a_bad_mac_spend_no_budget),
+		cmocka_unit_test(a_token_with_another_algorithm_is_refused),
 		cmocka_unit_test(the_same_boot_and_key_is_released_again),
 		cmocka_unit_test(boot_locked_is_told_once_per_boot),
 		cmocka_unit_test(a_revoked_device_gets_nothing),

@@ -124,6 +124,9 @@ static void what_is_committed_comes_back(void **state)
 	assert_int_equal(store_device_get(s, "d2", rec, &known), CV_OK);
 	assert_true(known);
 	assert_string_equal(rec->device, "d2");
+	assert_int_equal(rec->revision, store_committed(s)->revision - 2);
+	assert_int_equal(store_device_get(s, "d1", rec, &known), CV_OK);
+	assert_int_equal(rec->revision, store_committed(s)->revision - 3);
 	assert_int_equal(store_device_get(s, "d4", rec, &known), CV_OK);
 	assert_false(known);
 	assert_string_equal(rec->device, RECORD_DUMMY_ID);
