@@ -216,6 +216,21 @@ static enum cv_err write_request(
 	return err;
 }
 
+/* /etc/conclave is not there before the first one. */
+static enum cv_err make_parent(const char *path)
+{
+	char parent[FILE_PATH_BUF];
+	const char *slash = strrchr(path, '/');
+
+	if (slash == NULL || slash == path)
+		return CV_OK;
+	if ((size_t)(slash - path) >= sizeof(parent))
+		return CV_ERR_TOO_LONG;
+	memcpy(parent, path, (size_t)(slash - path));
+	parent[slash - path] = '\0';
+	return mkdir(parent, 0755) == 0 || errno == EEXIST ? CV_OK : file_error(errno);
+}
+
 static enum cv_err write_config(const struct init_options *o)
 {
 	struct config_address address;
@@ -236,7 +251,9 @@ static enum cv_err write_config(const struct init_options *o)
 		o->gateway, o->state, devices);
 	if (n < 0 || (size_t)n >= sizeof(text))
 		return CV_ERR_TOO_LONG;
-	err = file_write_new(o->config, text, (size_t)n, 0644);
+	err = make_parent(o->config);
+	if (err == CV_OK)
+		err = file_write_new(o->config, text, (size_t)n, 0644);
 	if (err == CV_ERR_EXISTS)
 		return CV_OK;
 	if (err != CV_OK)

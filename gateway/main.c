@@ -32,6 +32,7 @@ static const char usage[] =
 	"\n"
 	"  --config FILE          configuration (" CONFIG_PATH_DEFAULT "); init takes id, state and\n"
 	"                         reserve_records from it, or writes a first one there\n"
+	"                         (with --state it needs this option to do so)\n"
 	"  --check-config         say every mistake in the configuration, by line, and exit\n"
 	"  --name ID              the gateway's id: lower case, digits, dashes\n"
 	"  --state DIR            keys and store (" CONFIG_STATE_DEFAULT ")\n"
@@ -131,11 +132,13 @@ static int run(const struct options *o)
 
 static int init(const struct options *o)
 {
+	/* A state directory of its own, as in a test, has no business with the system's file. */
+	const char *config = o->config == NULL && o->state == NULL ? CONFIG_PATH_DEFAULT : o->config;
 	struct init_options options = {
 		.gateway = o->name,
 		.state = o->state,
 		.request = o->request,
-		.config = o->config,
+		.config = config,
 		.address = o->address,
 	};
 	unsigned int reserve = 0;
@@ -143,7 +146,7 @@ static int init(const struct options *o)
 
 	if (o->operand != NULL || o->check_config)
 		return usage_error("init takes options only");
-	if (o->name == NULL && (o->config == NULL || access(o->config, F_OK) != 0))
+	if (o->name == NULL && (config == NULL || access(config, F_OK) != 0))
 		return usage_error("init needs --name, or --config of a file that is there");
 	if (o->reserve != NULL && (sscanf(o->reserve, "%9u%c", &reserve, &rest) != 1 || reserve == 0))
 		return usage_error("--reserve-records is not a number");
