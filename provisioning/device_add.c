@@ -282,10 +282,10 @@ static enum cv_err show_secrets(struct add *a, struct context *ctx)
 
 	if (a->volume.recovery)
 		err = secret_text_show(ctx, "recovery-out-fd", "recovery_code",
-			"recovery code (shown once)    ", a->secrets->recovery_text);
+			"recovery code (shown once)      ", a->secrets->recovery_text);
 	if (err == CV_OK)
 		err = secret_text_show(ctx, "passphrase-out-fd", "bundle_passphrase",
-			"bundle passphrase (shown once)", a->secrets->passphrase);
+			"bundle passphrase (shown once)  ", a->secrets->passphrase);
 	if (err == CV_OK && dir != NULL)
 		err = write_state_dir(&a->bundle, dir);
 	return err;

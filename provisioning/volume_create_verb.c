@@ -102,7 +102,7 @@ static enum cv_err volume_create_run(struct context *ctx)
 		err = create(&o, ctx);
 	if (err == CV_OK && o.recovery_code != NULL)
 		err = secret_text_show(
-			ctx, "recovery-out-fd", "recovery_code", "recovery code", s->code);
+			ctx, "recovery-out-fd", "recovery_code", "recovery code  ", s->code);
 	if (err == CV_OK) {
 		hex_encode(id, o.volume_id, sizeof(o.volume_id));
 		cJSON_AddStringToObject(ctx->result, "volume_id", id);

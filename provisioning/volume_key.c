@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "host/file.h"
 #include "host/log.h"
@@ -92,6 +93,16 @@ enum cv_err volume_open_with_key(
 	return err == CV_OK ? CV_OK : volume_failed(path, err, &why);
 }
 
+/* By write(2): the buffers of stdio are neither locked nor wiped. */
+static enum cv_err write_line(int fd, const char *label, const char *text)
+{
+	enum cv_err err = file_write_descriptor(fd, label, strlen(label));
+
+	if (err == CV_OK)
+		err = file_write_descriptor(fd, text, strlen(text));
+	return err == CV_OK ? file_write_descriptor(fd, "\n", 1) : err;
+}
+
 enum cv_err secret_text_show(struct context *ctx, const char *fd_option, const char *name,
 	const char *label, const char *text)
 {
@@ -100,16 +111,13 @@ enum cv_err secret_text_show(struct context *ctx, const char *fd_option, const c
 
 	if (err != CV_OK)
 		return err;
-	if (fd < 0) {
-		if (ctx->json && cJSON_AddStringToObject(ctx->result, name, text) == NULL)
-			return CV_ERR_MEMORY;
-		say(ctx, "%s  %s", label, text);
-		return CV_OK;
-	}
-	err = file_write_descriptor(fd, text, strlen(text));
-	if (err == CV_OK)
-		err = file_write_descriptor(fd, "\n", 1);
+	if (fd < 0 && ctx->json)
+		return cJSON_AddStringToObject(ctx->result, name, text) != NULL ? CV_OK
+										: CV_ERR_MEMORY;
+	if (fd < 0 && fflush(stdout) != 0)
+		return CV_ERR_IO;
+	err = fd < 0 ? write_line(STDOUT_FILENO, label, text) : write_line(fd, "", text);
 	if (err != CV_OK)
-		log_error("--%s: descriptor %d: %s", fd_option, fd, cv_err_text(err));
+		log_error("--%s: %s could not be written: %s", fd_option, name, cv_err_text(err));
 	return err;
 }
