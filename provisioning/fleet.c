@@ -26,7 +26,8 @@ const char *fleet_dir(const struct context *ctx)
 	return dir != NULL && dir[0] != '\0' ? dir : "conclave-fleet";
 }
 
-static enum cv_err join_va(char out[FILE_PATH_BUF], const char *dir, const char *format, va_list args)
+static enum cv_err join_va(
+	char out[FILE_PATH_BUF], const char *dir, const char *format, va_list args)
 {
 	char name[FILE_PATH_BUF];
 	int n = vsnprintf(name, sizeof(name), format, args);

@@ -89,7 +89,8 @@ static enum cv_err ask(
 {
 	char *again = NULL;
 	size_t again_len = 0;
-	enum cv_err err = from_terminal(out, len, fresh ? "New passphrase" : "Passphrase", what, fd_option);
+	enum cv_err err = from_terminal(
+		out, len, fresh ? "New passphrase" : "Passphrase", what, fd_option);
 
 	if (err != CV_OK || !fresh)
 		return err;
