@@ -77,14 +77,27 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 
-@pytest.fixture
-def taken(fleet):
+def take_over(fleet):
     g1, _ = fleet.gateways(2)
     fleet.device("d1", 2, install=False)
     front = Front(fleet, g1)
     fleet.conclave("gateway", "address", "g1", "--operators", front.address)
-    yield fleet, g1, front
-    front.close()
+    return fleet, g1, front
+
+
+@pytest.fixture
+def taken(fleet):
+    all_three = take_over(fleet)
+    yield all_three
+    all_three[2].close()
+
+
+@pytest.fixture(scope="module")
+def taken_for_all(module_fleet):
+    """For commands that may be repeated: quarantine only."""
+    all_three = take_over(module_fleet)
+    yield all_three
+    all_three[2].close()
 
 
 def done(result):
@@ -120,8 +133,8 @@ LIES = {
 
 @pytest.mark.parametrize("where", ["/v1/op/nonce", "/v1/op/quarantine"])
 @pytest.mark.parametrize("lie", LIES.values(), ids=LIES.keys())
-def test_a_lie_is_no_answer(taken, lie, where):
-    fleet, _, front = taken
+def test_a_lie_is_no_answer(taken_for_all, lie, where):
+    fleet, _, front = taken_for_all
     front.lie = lambda t, s, r, b: lie(t, s, r, b) if t == where else (s, r, b)
     r = fleet.conclave("device", "quarantine", "d1", "--json", want=None)
     assert done(r) == {"g1": False, "g2": True}
