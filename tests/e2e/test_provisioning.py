@@ -581,16 +581,22 @@ def test_seen_holds_the_newest_state_of_each_gateway(fleet):
 # --- audit
 
 
-@pytest.fixture
-def audited(fleet):
-    fleet.gateways(2)
-    dev = fleet.device("d1", 2)
+@pytest.fixture(scope="module")
+def audited_fleet(module_fleet):
+    module_fleet.gateways(2)
+    dev = module_fleet.device("d1", 2)
     dev.key()
-    fleet.conclave("device", "quarantine", "d1")
-    fleet.conclave("device", "reinstate", "d1")
-    copy = fleet.dir / "g1.audit"
-    fleet.conclave("audit", "read", "g1", "--out", copy)
-    return fleet, copy, copy.read_text().splitlines()
+    module_fleet.conclave("device", "quarantine", "d1")
+    module_fleet.conclave("device", "reinstate", "d1")
+    return module_fleet
+
+
+@pytest.fixture
+def audited(audited_fleet, workdir):
+    """A fleet whose log nobody adds to, a copy of g1's log to change, and its lines."""
+    copy = workdir / "g1.audit"
+    audited_fleet.conclave("audit", "read", "g1", "--out", copy)
+    return audited_fleet, copy, copy.read_text().splitlines()
 
 
 def test_a_true_log_verifies(audited):
