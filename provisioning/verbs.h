@@ -6,6 +6,7 @@
 
 extern const struct verb verb_fleet_init;
 extern const struct verb verb_operator_add;
+extern const struct verb verb_operator_revoke;
 extern const struct verb verb_gateway_add;
 extern const struct verb verb_gateway_list;
 extern const struct verb verb_gateway_address;

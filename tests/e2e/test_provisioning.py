@@ -527,6 +527,27 @@ def test_an_operator_without_the_role_is_refused(fleet):
     fleet.conclave("device", "revoke", "d1", "--operator", "auditor", want=DENIED)
 
 
+def test_a_revoked_operator_is_refused_by_every_gateway(fleet):
+    _, g2 = fleet.gateways(2)
+    fleet.device("d1", 2, install=False)
+    fleet.conclave("operator", "add", "bob", "--role", "all", "--no-passphrase")
+    fleet.conclave("device", "show", "d1", "--operator", "bob")
+    fleet.conclave("operator", "revoke", "admin", want=USAGE)
+    g2.stop()
+    fleet.conclave("operator", "revoke", "bob", want=TOO_FEW)
+    g2.start()
+    fleet.conclave("device", "show", "d1", "--operator", "bob", want=DENIED)
+    kept = (fleet.path / "revocations.jws").read_bytes()
+    fleet.conclave("operator", "revoke", "bob")
+    assert (fleet.path / "revocations.jws").read_bytes() == kept
+    r = fleet.conclave("device", "revoke", "d1", "--operator", "bob", "--json", want=DENIED)
+    assert [g["reason"] for g in r.json["gateways"]] == ["op_revoked", "op_revoked"]
+    fleet.conclave("operator", "add", "carol", "--role", "audit", "--no-passphrase")
+    fleet.conclave("operator", "revoke", "carol")
+    r = fleet.conclave("device", "show", "d1", "--operator", "bob", "--json", want=DENIED)
+    assert {g["reason"] for g in r.json["gateways"]} == {"op_revoked"}
+
+
 def test_a_renewed_operator_keeps_its_keys(fleet):
     fleet.gateways(2)
     fleet.device("d1", 2)
