@@ -126,6 +126,11 @@ test-unit-$(1): $(filter $(BUILD)/test/$(1)/%,$(UNIT_BIN))
 .PHONY: test-unit-$(1)
 endef
 $(foreach f,$(FOLDERS),$(eval $(call UNIT,$(f))))
+# what the end-to-end tests of fs/ ask a volume with
+FS_TOOL := $(BUILD)/test/fs_tool
+$(FS_TOOL): $(BUILD)/obj/tests/e2e/fs_tool.o $(foreach l,$(sort $(NEED_fs)),$(call lib,$(l)))
+	@mkdir -p $(@D)
+	@$(CC) $(LDFLAGS_ALL) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS_fs)
 .SECONDARY:
 
 .DEFAULT_GOAL := all
@@ -146,15 +151,16 @@ test: ## install what is missing, build, and run every test (under 12 minutes on
 CHECKS := 'include directions and headers=sh tests/style/check.sh' \
 	'constant time (valgrind taint)=sh tests/taint/run.sh $(CC) -O2' \
 	'vectors are what the references write=$(PYTHON) tests/reference.py --check && $(PYTHON) tests/reference_shamir.py --check'
-test-run: all $(UNIT_BIN)
-	@CONCLAVE_BIN=$(abspath $(BUILD)/bin) $(PYTHON) tests/run.py --unit $(UNIT_BIN) \
+TEST_ENV = CONCLAVE_BUILD=$(abspath $(BUILD)) CONCLAVE_BIN=$(abspath $(BUILD)/bin)
+test-run: all $(UNIT_BIN) $(FS_TOOL)
+	@$(TEST_ENV) $(PYTHON) tests/run.py --unit $(UNIT_BIN) \
 		--check $(CHECKS) --pytest -q tests/e2e
 
 test-long: ## the longer suites: every compiler and level, tens of thousands of crash states
 	@sh deploy/install-deps.sh long
 	@$(REMAKE) test-long-run
-test-long-run: all $(UNIT_BIN)
-	@CONCLAVE_LONG=1 CONCLAVE_BIN=$(abspath $(BUILD)/bin) $(PYTHON) tests/run.py --unit $(UNIT_BIN) \
+test-long-run: all $(UNIT_BIN) $(FS_TOOL)
+	@CONCLAVE_LONG=1 $(TEST_ENV) $(PYTHON) tests/run.py --unit $(UNIT_BIN) \
 		--check $(foreach c,gcc clang,$(foreach o,-O1 -O2 -Os,'taint $(c) $(o)=sh tests/taint/run.sh $(c) $(o)')) \
 		--pytest -q tests/e2e
 

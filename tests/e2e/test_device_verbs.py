@@ -11,7 +11,7 @@ import socket
 import subprocess
 
 import pytest
-from conftest import (CONFIG, IN_USE, NOT_VOLUME, OK, PATIENCE_S, TOO_FEW, TOO_OLD, USAGE, clean_env,
+from conftest import (BIN, CONFIG, IN_USE, NOT_VOLUME, OK, PATIENCE_S, TOO_FEW, TOO_OLD, USAGE, clean_env,
                       is_mounted, needs_fuse, program, run)
 
 
@@ -236,7 +236,9 @@ def test_the_volume_process_has_no_power(dev):
         assert int(status["CapEff"], 16) == 0
         assert int(status["CapBnd"], 16) == 0
         assert status["NoNewPrivs"].strip() == "1"
-        assert status["Seccomp"].strip() == "2"
+        # A sanitizer's own system calls fit no filter; such a build says so and has none.
+        sanitized = b"__asan_init" in (BIN / "conclave-volumed").read_bytes()
+        assert status["Seccomp"].strip() == ("0" if sanitized else "2")
 
 
 def test_key_is_the_same_each_time_and_never_shown(dev):

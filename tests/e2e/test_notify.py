@@ -20,7 +20,8 @@ import time
 import pytest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-SENDER = os.path.join(ROOT, os.environ.get("BUILD", "build"), "test", "notify", "test_sender")
+BUILD = os.environ.get("CONCLAVE_BUILD", os.path.join(ROOT, "build"))
+SENDER = os.path.join(BUILD, "test", "notify", "test_sender")
 DEADLINE_S = 60
 
 
