@@ -33,6 +33,18 @@ static void unwant(struct fuse_conn_info *conn, unsigned capability)
 #endif
 }
 
+static bool want(struct fuse_conn_info *conn, unsigned capability)
+{
+#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 17)
+	return fuse_set_feature_flag(conn, capability);
+#else
+	if (!(conn->capable & capability))
+		return false;
+	conn->want |= capability;
+	return true;
+#endif
+}
+
 static void op_init(void *user, struct fuse_conn_info *conn)
 {
 	struct mount *m = user;
@@ -42,6 +54,9 @@ static void op_init(void *user, struct fuse_conn_info *conn)
 	unwant(conn, FUSE_CAP_HANDLE_KILLPRIV_V2);
 	unwant(conn, FUSE_CAP_WRITEBACK_CACHE);
 	unwant(conn, FUSE_CAP_ATOMIC_O_TRUNC);
+	/* a default access list replaces the umask, so the kernel may not apply it */
+	if (want(conn, FUSE_CAP_DONT_MASK))
+		m->acl = want(conn, FUSE_CAP_POSIX_ACL);
 	conn->max_write = MOUNT_TRANSFER_MAX;
 	conn->time_gran = 1;
 	signal_event(m->ready_fd);
@@ -60,6 +75,8 @@ enum cv_err mount_new(struct mount **out, int fuse_fd, struct volume_why *why)
 		return CV_ERR_MEMORY;
 	mount_ops_names(&ops);
 	mount_ops_files(&ops);
+	mount_ops_space(&ops);
+	mount_ops_xattrs(&ops);
 	m->session = fuse_session_new(&args, &ops, sizeof(ops), m);
 	(void)snprintf(path, sizeof(path), "/dev/fd/%d", fuse_fd);
 	if (!m->session || fuse_session_mount(m->session, path)) {

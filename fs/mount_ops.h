@@ -20,11 +20,14 @@ struct mount {
 	pthread_t workers[MOUNT_WORKERS];
 	unsigned worker_count;
 	unsigned running; /* volume lock */
+	bool acl;         /* the kernel checks access lists */
 };
 
 /* Requests on names and attributes; those on content. */
 void mount_ops_names(struct fuse_lowlevel_ops *ops);
 void mount_ops_files(struct fuse_lowlevel_ops *ops);
+void mount_ops_space(struct fuse_lowlevel_ops *ops);
+void mount_ops_xattrs(struct fuse_lowlevel_ops *ops);
 
 /* Locks and returns the mount that a request is for. */
 struct mount *mount_lock(fuse_req_t req);
