@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "fs/mount_ops.h"
+#include "fs/mount_priv.h"
 #include "fs/why.h"
 #include "host/log.h"
 
@@ -49,7 +49,7 @@ static void op_init(void *user, struct fuse_conn_info *conn)
 {
 	struct mount *m = user;
 
-	/* setuid bits are the kernel's to clear, by a setattr that we see */
+	/* mount_priv.h takes the second, which needs more than this flag */
 	unwant(conn, FUSE_CAP_HANDLE_KILLPRIV);
 	unwant(conn, FUSE_CAP_HANDLE_KILLPRIV_V2);
 	unwant(conn, FUSE_CAP_WRITEBACK_CACHE);
@@ -69,7 +69,6 @@ enum cv_err mount_new(struct mount **out, int fuse_fd, struct volume_why *why)
 	struct fuse_args args = FUSE_ARGS_INIT(1, argv);
 	struct fuse_lowlevel_ops ops = { .init = op_init };
 	struct mount *m = calloc(1, sizeof(*m));
-	char path[32];
 
 	if (!m)
 		return CV_ERR_MEMORY;
@@ -78,8 +77,7 @@ enum cv_err mount_new(struct mount **out, int fuse_fd, struct volume_why *why)
 	mount_ops_space(&ops);
 	mount_ops_xattrs(&ops);
 	m->session = fuse_session_new(&args, &ops, sizeof(ops), m);
-	(void)snprintf(path, sizeof(path), "/dev/fd/%d", fuse_fd);
-	if (!m->session || fuse_session_mount(m->session, path)) {
+	if (!m->session || mount_priv_attach(m, fuse_fd)) {
 		mount_free(m);
 		return why_set(why, CV_ERR_FUSE, "fuse: descriptor %d is not usable", fuse_fd);
 	}

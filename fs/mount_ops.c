@@ -4,6 +4,7 @@
 #include "fs/checkpoint.h"
 #include "fs/data.h"
 #include "fs/dir.h"
+#include "fs/mount_priv.h"
 #include "fs/reap.h"
 
 #define TIMEOUT_S 86400.0
@@ -177,10 +178,12 @@ static void op_setattr(
 
 	(void)fi;
 	/* size and mode in one transaction: new content never meets an old setuid bit */
-	if (to_set & FUSE_SET_ATTR_SIZE)
+	if (mount_priv_asked() || change.set & (ATTR_SET_UID | ATTR_SET_GID))
+		err = mount_priv_clear(m, ino, &change);
+	if (!err && to_set & FUSE_SET_ATTR_SIZE)
 		err = data_truncate(
 			m->volume, ino, (uint64_t)st->st_size, change.set ? &change : NULL);
-	else if (change.set)
+	else if (!err && change.set)
 		err = attr_set(m->volume, ino, &change);
 	if (!err)
 		err = checkpoint_if_due(m->volume);

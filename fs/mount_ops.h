@@ -20,7 +20,9 @@ struct mount {
 	pthread_t workers[MOUNT_WORKERS];
 	unsigned worker_count;
 	unsigned running; /* volume lock */
-	bool acl;         /* the kernel checks access lists */
+	bool acl;             /* the kernel checks access lists */
+	bool clears;          /* setuid bits are ours to clear (mount_priv.h) */
+	uint64_t init_unique; /* of the INIT request; 0 once it is answered */
 };
 
 /* Requests on names and attributes; those on content. */
