@@ -186,6 +186,30 @@ static void mode_and_list_follow_each_other(void **state)
 	image_free(image);
 }
 
+static void check_finds_a_list_that_the_mode_contradicts(void **state)
+{
+	struct image *image = image_new(VOLUME_SIZE_MIN);
+	struct volume *v = image_open(image);
+	uint64_t file = make_file(v, "/f");
+	struct volume_check_report r;
+	struct inode inode;
+	struct txn txn;
+
+	(void)state;
+	assert_int_equal(acl_set(v, file, false, ACL_NAMED, sizeof(ACL_NAMED), true), CV_OK);
+	assert_clean(v);
+	assert_int_equal(inode_get(v, file, &inode), CV_OK);
+	inode.mode ^= 1;
+	txn_init(&txn);
+	txn_put_inode(&txn, file, &inode);
+	assert_int_equal(txn_commit(v, &txn, TXN_ADDS), CV_OK);
+	txn_wipe(&txn);
+	assert_int_equal(volume_check(v, NULL, NULL, &r), CV_OK);
+	assert_int_equal(r.problems, 1);
+	volume_drop(v);
+	image_free(image);
+}
+
 #define SPACE_FILE 300000
 
 static void punching_and_allocating_do_what_a_plain_buffer_does(void **state)
@@ -262,6 +286,7 @@ int main(void)
 		cmocka_unit_test(check_finds_an_attribute_under_a_wrong_hash),
 		cmocka_unit_test(a_list_is_refused_unless_it_is_well_formed),
 		cmocka_unit_test(mode_and_list_follow_each_other),
+		cmocka_unit_test(check_finds_a_list_that_the_mode_contradicts),
 		cmocka_unit_test(punching_and_allocating_do_what_a_plain_buffer_does),
 		cmocka_unit_test(allocating_more_than_there_is_changes_nothing),
 	};
