@@ -156,9 +156,12 @@ def test_attributes_and_lists_outlive_the_mount(container, tmp_path):
     again = fs.Volume(container, tmp_path / "mnt")
     assert {n: os.getxattr(again.point / "f", n) for n in os.listxattr(again.point / "f")} == values
     os.unlink(again.point / "f")
+    os.rmdir(again.point / "d")
     again.close()
     assert b"problems=0" in fs.tool("check", container).stdout
-    volume_reader.Volume(container, fs.KEY).describe()
+    last = volume_reader.Volume(container, fs.KEY)
+    assert last.describe() == {}
+    assert not [key for key in last.items if key[1] == volume_reader.XATTR]
 
 
 def test_an_access_list_admits_and_keeps_out(mnt):
