@@ -210,6 +210,52 @@ static void check_finds_a_list_that_the_mode_contradicts(void **state)
 	image_free(image);
 }
 
+/* Changes that must come together, cut after every write: the check finds nothing. */
+static void a_cut_leaves_attributes_mode_and_space_in_step(void **state)
+{
+	struct image *image = image_new(VOLUME_SIZE_MIN);
+	struct image *base;
+	struct volume *v = image_open(image);
+	uint64_t dir = make_dir(v, "/d");
+
+	(void)state;
+	assert_int_equal(volume_sync(v), CV_OK);
+	base = image_copy(image);
+	image_record(image);
+	for (unsigned round = 0; round < 4; round++) {
+		uint64_t file;
+
+		assert_int_equal(
+			acl_set(v, dir, round < 2, ACL_NAMED, sizeof(ACL_NAMED), true), CV_OK);
+		file = make_file(v, round % 2 ? "/d/a" : "/d/b");
+		assert_int_equal(set(v, file, "user.a", 3000), CV_OK);
+		assert_int_equal(data_allocate(v, file, 0, 200000, false), CV_OK);
+		assert_int_equal(volume_sync(v), CV_OK);
+		assert_int_equal(data_punch(v, file, 5000, 100000), CV_OK);
+		assert_int_equal(acl_set(v, file, false, NULL, 0, true), CV_OK);
+		assert_int_equal(volume_sync(v), CV_OK);
+		if (round % 2) {
+			remove_path(v, "/d/a");
+			remove_path(v, "/d/b");
+		}
+	}
+	assert_int_equal(volume_sync(v), CV_OK);
+	for (size_t i = 0; i < image->op_count; i++) {
+		struct image *cut;
+		struct volume *after;
+
+		image_apply(base, &image->ops[i]);
+		cut = image_copy(base);
+		after = image_open(cut);
+		assert_clean(after);
+		volume_drop(after);
+		image_free(cut);
+	}
+	volume_drop(v);
+	image_free(image);
+	image_free(base);
+}
+
 #define SPACE_FILE 300000
 
 static void punching_and_allocating_do_what_a_plain_buffer_does(void **state)
@@ -287,6 +333,7 @@ int main(void)
 		cmocka_unit_test(a_list_is_refused_unless_it_is_well_formed),
 		cmocka_unit_test(mode_and_list_follow_each_other),
 		cmocka_unit_test(check_finds_a_list_that_the_mode_contradicts),
+		cmocka_unit_test(a_cut_leaves_attributes_mode_and_space_in_step),
 		cmocka_unit_test(punching_and_allocating_do_what_a_plain_buffer_does),
 		cmocka_unit_test(allocating_more_than_there_is_changes_nothing),
 	};
