@@ -1,5 +1,6 @@
 #include <inttypes.h>
 
+#include "fs/acl.h"
 #include "fs/check_state.h"
 #include "fs/dirent_item.h"
 #include "fs/inode.h"
@@ -74,6 +75,53 @@ static enum cv_err add_orphan(struct check *c, uint64_t object, const uint8_t *v
 	return CV_OK;
 }
 
+static bool is_named(const struct xattr_entry *x, const char *text)
+{
+	return x->name_len == strlen(text) && memcmp(x->name, text, x->name_len) == 0;
+}
+
+/* An access control list is well-formed, and says what the mode says. */
+static void check_acl(struct check *c, const struct check_inode *owner, const struct xattr_entry *x)
+{
+	bool access = is_named(x, ACL_ACCESS);
+
+	if (!access && !is_named(x, ACL_DEFAULT))
+		return;
+	if (!acl_valid(x->value, x->value_len) || (!access && !S_ISDIR(owner->inode.mode)))
+		check_problem(c, "object %" PRIu64 ": a malformed access list", owner->object);
+	else if (access && acl_mode(x->value, x->value_len) != (owner->inode.mode & 0777))
+		check_problem(c, "object %" PRIu64 ": mode and access list disagree", owner->object);
+}
+
+static void check_xattrs(
+	struct check *c, const struct item_key *key, const uint8_t *value, size_t len)
+{
+	struct check_inode *owner = check_owner(c, key->object);
+	struct xattr_entry x;
+	size_t at = 0;
+
+	while (xattr_next(&x, value, len, &at)) {
+		struct dir_name name = { (const char *)x.name, x.name_len };
+		struct xattr_entry other;
+		size_t rest = at;
+
+		if (dir_name_hash(c->v, &name) != key->offset)
+			check_problem(c, "object %" PRIu64 ": an attribute under a wrong hash",
+				key->object);
+		while (xattr_next(&other, value, len, &rest))
+			if (other.name_len == x.name_len &&
+				memcmp(other.name, x.name, x.name_len) == 0)
+				check_problem(
+					c, "object %" PRIu64 ": an attribute twice", key->object);
+		if (owner)
+			check_acl(c, owner, &x);
+		if (owner)
+			owner->xattr_bytes += XATTR_COST_BYTES + x.name_len + x.value_len;
+	}
+	if (owner && owner->xattr_bytes > XATTR_SPACE_MAX)
+		check_problem(c, "object %" PRIu64 ": too many attributes", key->object);
+}
+
 enum cv_err check_item(
 	struct check *c, const struct item_key *key, const uint8_t *value, size_t len)
 {
@@ -90,7 +138,7 @@ enum cv_err check_item(
 			owner->symlink_bytes = len;
 		return CV_OK;
 	case ITEM_XATTR:
-		(void)check_owner(c, key->object);
+		check_xattrs(c, key, value, len);
 		return CV_OK;
 	case ITEM_ORPHAN:
 		return add_orphan(c, key->offset, value);

@@ -9,6 +9,7 @@ struct check_inode {
 	struct inode inode;
 	uint64_t mapped;        /* blocks in MAP items */
 	uint64_t last_mapped;   /* one behind the last of them; 0 if none */
+	uint64_t xattr_bytes;   /* as XATTR_SPACE_MAX counts */
 	uint64_t symlink_bytes; /* of the SYMLINK item */
 	uint64_t entries;       /* names in this directory */
 	uint64_t names;         /* names of this object */

@@ -246,7 +246,22 @@ out:
 	return err;
 }
 
-static enum cv_err shrink(struct volume *v, uint64_t object, struct inode *inode, uint64_t size)
+/* The new size and what else changes with it. */
+static enum cv_err resize(struct volume *v, struct txn *txn, uint64_t object, struct inode *inode,
+	uint64_t size, const struct attr_change *change)
+{
+	enum cv_err err = CV_OK;
+
+	inode->size = size;
+	inode_modified(inode);
+	if (change)
+		err = attr_stage(v, txn, object, inode, change);
+	txn_put_inode(txn, object, inode);
+	return err;
+}
+
+static enum cv_err shrink(struct volume *v, uint64_t object, struct inode *inode, uint64_t size,
+	const struct attr_change *change)
 {
 	enum cv_err err = CV_OK;
 	uint64_t from = (size + BLOCK_BYTES - 1) / BLOCK_BYTES;
@@ -269,10 +284,9 @@ static enum cv_err shrink(struct volume *v, uint64_t object, struct inode *inode
 		err = cut_block(v, &txn, object, size, &new);
 	if (err)
 		goto out;
-	inode->size = size;
-	inode_modified(inode);
-	txn_put_inode(&txn, object, inode);
-	err = txn_commit(v, &txn, TXN_FREES);
+	err = resize(v, &txn, object, inode, size, change);
+	if (!err)
+		err = txn_commit(v, &txn, TXN_FREES);
 	if (err && new.block)
 		blocks_cancel(v, &new, 1);
 	if (!err && inode->links && inode->blocks)
@@ -282,7 +296,8 @@ out:
 	return err;
 }
 
-enum cv_err data_truncate(struct volume *v, uint64_t object, uint64_t size)
+enum cv_err data_truncate(
+	struct volume *v, uint64_t object, uint64_t size, const struct attr_change *change)
 {
 	enum cv_err err = CV_ERR_INTERNAL;
 	struct inode inode;
@@ -300,14 +315,13 @@ enum cv_err data_truncate(struct volume *v, uint64_t object, uint64_t size)
 	if (err)
 		return err;
 	if (size < inode.size) {
-		err = shrink(v, object, &inode, size);
+		err = shrink(v, object, &inode, size, change);
 		return err ? err : checkpoint_if_due(v);
 	}
 	txn_init(&txn);
-	inode.size = size;
-	inode_modified(&inode);
-	txn_put_inode(&txn, object, &inode);
-	err = txn_commit(v, &txn, TXN_FREES);
+	err = resize(v, &txn, object, &inode, size, change);
+	if (!err)
+		err = txn_commit(v, &txn, TXN_FREES);
 	txn_wipe(&txn);
 	return err ? err : checkpoint_if_due(v);
 }

@@ -7,7 +7,7 @@
 #ifndef CONCLAVE_FS_DATA_H
 #define CONCLAVE_FS_DATA_H
 
-#include "fs/state.h"
+#include "fs/attr.h"
 
 /* CV_ERR_TAMPERED if a block is not what the tree says; v->tree.bad_block names it. */
 CV_MUST_CHECK enum cv_err data_read(
@@ -20,7 +20,20 @@ CV_MUST_CHECK enum cv_err data_read(
 CV_MUST_CHECK enum cv_err data_write(struct volume *v, uint64_t object, uint64_t offset,
 	const void *buf, size_t len, size_t *done);
 
-CV_MUST_CHECK enum cv_err data_truncate(struct volume *v, uint64_t object, uint64_t size);
+/* `change` (may be NULL) becomes visible in the same transaction as the size. */
+CV_MUST_CHECK enum cv_err data_truncate(
+	struct volume *v, uint64_t object, uint64_t size, const struct attr_change *change);
+
+/*
+ * Space (data_space.c). allocate: every hole before the end of the range gets blocks of zeros; with
+ * keep_size not behind the end of the file, where there is only a look at whether they would fit.
+ * punch: the range reads as zeros, whole blocks of it are freed; the size stays. CV_ERR_FULL comes
+ * before anything is allocated, unless others take the space meanwhile.
+ */
+CV_MUST_CHECK enum cv_err data_allocate(
+	struct volume *v, uint64_t object, uint64_t offset, uint64_t len, bool keep_size);
+CV_MUST_CHECK enum cv_err data_punch(
+	struct volume *v, uint64_t object, uint64_t offset, uint64_t len);
 
 /* Where data or a hole starts at or after `offset`; CV_ERR_NO_DATA (ENXIO) past the end. */
 CV_MUST_CHECK enum cv_err data_seek(

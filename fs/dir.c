@@ -1,5 +1,6 @@
 #include "fs/dir.h"
 
+#include "fs/acl.h"
 #include "fs/checkpoint.h"
 
 #define COOKIE_FIRST 3 /* 1 and 2 stand behind "." and ".." */
@@ -96,6 +97,8 @@ enum cv_err dir_create(struct volume *v, uint64_t dir, const struct dir_name *na
 		err = new_inode(new, &parent, dir, &inode);
 	if (!err && S_ISDIR(new->mode) && parent.links >= LINKS_MAX)
 		err = CV_ERR_LINKS;
+	if (!err)
+		err = acl_stage_new(v, &txn, dir, number, &inode, new->umask);
 	if (!err)
 		err = dirent_item_add(&item, name, number, inode.mode);
 	if (err)

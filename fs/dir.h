@@ -19,6 +19,7 @@ struct dir_new {
 	uint32_t uid;
 	uint32_t gid;
 	uint64_t rdev;
+	uint32_t umask; /* taken from the mode if no default access list says more */
 	const char *target; /* of a symlink: 1 .. 4095 bytes, NUL-terminated */
 };
 

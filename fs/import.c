@@ -81,16 +81,16 @@ static const struct seen *recall(const struct import *im, const struct stat *st)
 static enum cv_err set_attributes(struct import *im, uint64_t object, const struct stat *st)
 {
 	enum cv_err err = CV_ERR_INTERNAL;
-	struct inode from = { .mode = st->st_mode,
-		.uid = st->st_uid,
-		.gid = st->st_gid,
-		.atime = { st->st_atim.tv_sec, (uint32_t)st->st_atim.tv_nsec },
-		.mtime = { st->st_mtim.tv_sec, (uint32_t)st->st_mtim.tv_nsec } };
+	struct attr_change change = { .set = ATTR_SET_MODE | ATTR_SET_UID | ATTR_SET_GID |
+					     ATTR_SET_ATIME | ATTR_SET_MTIME,
+		.from = { .mode = st->st_mode,
+			.uid = st->st_uid,
+			.gid = st->st_gid,
+			.atime = { st->st_atim.tv_sec, (uint32_t)st->st_atim.tv_nsec },
+			.mtime = { st->st_mtim.tv_sec, (uint32_t)st->st_mtim.tv_nsec } } };
 
 	(void)pthread_mutex_lock(&im->v->lock);
-	err = inode_set(im->v, object,
-		INODE_SET_MODE | INODE_SET_UID | INODE_SET_GID | INODE_SET_ATIME | INODE_SET_MTIME,
-		&from);
+	err = attr_set(im->v, object, &change);
 	if (!err)
 		err = checkpoint_if_due(im->v);
 	(void)pthread_mutex_unlock(&im->v->lock);
@@ -159,7 +159,7 @@ static enum cv_err copy_file(
 	(void)close(fd);
 	if (!err) {
 		(void)pthread_mutex_lock(&im->v->lock);
-		err = volume_error(im, data_truncate(im->v, object, (uint64_t)st->st_size), name);
+		err = volume_error(im, data_truncate(im->v, object, (uint64_t)st->st_size, NULL), name);
 		(void)pthread_mutex_unlock(&im->v->lock);
 	}
 	return err;

@@ -36,35 +36,6 @@ void inode_modified(struct inode *inode)
 	inode->mtime = inode->ctime;
 }
 
-enum cv_err inode_set(struct volume *v, uint64_t object, unsigned set, const struct inode *from)
-{
-	enum cv_err err = CV_ERR_INTERNAL;
-	struct inode inode;
-	struct txn txn;
-
-	err = inode_get(v, object, &inode);
-	if (err)
-		return err;
-	if (set & INODE_SET_MODE)
-		inode.mode = (inode.mode & S_IFMT) | (from->mode & 07777);
-	if (set & INODE_SET_UID)
-		inode.uid = from->uid;
-	if (set & INODE_SET_GID)
-		inode.gid = from->gid;
-	if (set & INODE_SET_ATIME)
-		inode.atime = from->atime;
-	if (set & INODE_SET_MTIME)
-		inode.mtime = from->mtime;
-	inode_changed(&inode);
-	if (set & INODE_SET_CTIME)
-		inode.ctime = from->ctime;
-	txn_init(&txn);
-	txn_put_inode(&txn, object, &inode);
-	err = txn_commit(v, &txn, TXN_FREES);
-	txn_wipe(&txn);
-	return err;
-}
-
 static void time_stat(struct timespec *ts, const struct item_time *t)
 {
 	ts->tv_sec = t->sec;

@@ -10,25 +10,12 @@
 #include "fs/state.h"
 #include "fs/txn.h"
 
-enum inode_set {
-	INODE_SET_MODE = 1,
-	INODE_SET_UID = 2,
-	INODE_SET_GID = 4,
-	INODE_SET_ATIME = 8,
-	INODE_SET_MTIME = 16,
-	INODE_SET_CTIME = 32
-};
-
 void inode_now(struct item_time *t);
 CV_MUST_CHECK enum cv_err inode_get(struct volume *v, uint64_t object, struct inode *inode);
 /* A change of content: mtime, ctime and the change counter. */
 void inode_modified(struct inode *inode);
 /* A change of attributes: ctime and the change counter. */
 void inode_changed(struct inode *inode);
-
-/* Fields of `from` that `set` (enum inode_set) names; ctime is now unless it is among them. */
-CV_MUST_CHECK enum cv_err inode_set(
-	struct volume *v, uint64_t object, unsigned set, const struct inode *from);
 
 void inode_stat(struct stat *st, uint64_t object, const struct inode *inode);
 

@@ -175,21 +175,46 @@ static bool dirent_valid(const struct item_key *key, const uint8_t *value, size_
 	return at == len && names >= 1 && names <= DIRENT_NAMES_MAX;
 }
 
+bool xattr_next(struct xattr_entry *x, const uint8_t *value, size_t len, size_t *at)
+{
+	const uint8_t *p = value + *at;
+	size_t left = len - *at;
+
+	if (left < XATTR_HEAD_BYTES)
+		return false;
+	x->name_len = p[0];
+	x->value_len = le16(p + 2);
+	if (left < xattr_bytes(x))
+		return false;
+	x->name = p + XATTR_HEAD_BYTES;
+	x->value = x->name + x->name_len;
+	*at += xattr_bytes(x);
+	return true;
+}
+
+size_t xattr_encode(uint8_t *out, const struct xattr_entry *x)
+{
+	out[0] = (uint8_t)x->name_len;
+	out[1] = 0;
+	put_le16(out + 2, (uint16_t)x->value_len);
+	memcpy(out + XATTR_HEAD_BYTES, x->name, x->name_len);
+	if (x->value_len)
+		memcpy(out + XATTR_HEAD_BYTES + x->name_len, x->value, x->value_len);
+	return xattr_bytes(x);
+}
+
 static bool xattr_valid(const struct item_key *key, const uint8_t *value, size_t len)
 {
+	struct xattr_entry x;
+	size_t start = 0;
 	size_t at = 0;
 
 	if (key->offset >> DIRENT_HASH_BITS || len == 0)
 		return false;
-	while (len - at >= XATTR_HEAD_BYTES) {
-		size_t name_len = value[at];
-		size_t value_len = le16(value + at + 2);
-
-		if (name_len == 0 || value[at + 1] != 0 ||
-			len - at - XATTR_HEAD_BYTES < name_len + value_len ||
-			memchr(value + at + XATTR_HEAD_BYTES, 0, name_len))
+	while (xattr_next(&x, value, len, &at)) {
+		if (x.name_len == 0 || value[start + 1] != 0 || memchr(x.name, 0, x.name_len))
 			return false;
-		at += XATTR_HEAD_BYTES + name_len + value_len;
+		start = at;
 	}
 	return at == len;
 }

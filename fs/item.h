@@ -30,7 +30,9 @@ struct item_key {
 #define DIRENT_NAMES_MAX 4 /* names with one hash */
 #define DIRENT_HASH_BITS 62
 #define XATTR_HEAD_BYTES 4
-#define XATTR_NAME_MAX 255
+#define XATTR_NAME_BYTES_MAX 255
+#define XATTR_SPACE_MAX 65536 /* all entries of one object, each counted with XATTR_COST_BYTES */
+#define XATTR_COST_BYTES 28   /* of an entry, beside its name and value */
 
 struct item_time {
 	int64_t sec;
@@ -62,6 +64,13 @@ struct name_entry {
 	uint8_t type; /* file type bits of the mode, >> 12 */
 	uint8_t name_len;
 	const uint8_t *name; /* points into the item */
+};
+
+struct xattr_entry {
+	const uint8_t *name; /* both point into the item */
+	const uint8_t *value;
+	size_t name_len;
+	size_t value_len;
 };
 
 enum orphan_kind {
@@ -98,6 +107,15 @@ size_t dirent_encode(uint8_t *out, const struct name_entry *d);
 static inline size_t dirent_bytes(size_t name_len)
 {
 	return DIRENT_HEAD_BYTES + name_len;
+}
+
+/* Takes the next extended attribute at *at; false at the end or where the form is broken. */
+bool xattr_next(struct xattr_entry *x, const uint8_t *value, size_t len, size_t *at);
+/* Writes one at out and returns its length. */
+size_t xattr_encode(uint8_t *out, const struct xattr_entry *x);
+static inline size_t xattr_bytes(const struct xattr_entry *x)
+{
+	return XATTR_HEAD_BYTES + x->name_len + x->value_len;
 }
 
 void orphan_encode(uint8_t out[ORPHAN_BYTES], enum orphan_kind kind, uint64_t from);

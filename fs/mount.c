@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "fs/mount_ops.h"
+#include "fs/mount_priv.h"
 #include "fs/why.h"
 #include "host/log.h"
 
@@ -33,15 +33,30 @@ static void unwant(struct fuse_conn_info *conn, unsigned capability)
 #endif
 }
 
+static bool want(struct fuse_conn_info *conn, unsigned capability)
+{
+#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 17)
+	return fuse_set_feature_flag(conn, capability);
+#else
+	if (!(conn->capable & capability))
+		return false;
+	conn->want |= capability;
+	return true;
+#endif
+}
+
 static void op_init(void *user, struct fuse_conn_info *conn)
 {
 	struct mount *m = user;
 
-	/* setuid bits are the kernel's to clear, by a setattr that we see */
+	/* mount_priv.h takes the second, which needs more than this flag */
 	unwant(conn, FUSE_CAP_HANDLE_KILLPRIV);
 	unwant(conn, FUSE_CAP_HANDLE_KILLPRIV_V2);
 	unwant(conn, FUSE_CAP_WRITEBACK_CACHE);
 	unwant(conn, FUSE_CAP_ATOMIC_O_TRUNC);
+	/* a default access list replaces the umask, so the kernel may not apply it */
+	if (want(conn, FUSE_CAP_DONT_MASK))
+		m->acl = want(conn, FUSE_CAP_POSIX_ACL);
 	conn->max_write = MOUNT_TRANSFER_MAX;
 	conn->time_gran = 1;
 	signal_event(m->ready_fd);
@@ -54,15 +69,15 @@ enum cv_err mount_new(struct mount **out, int fuse_fd, struct volume_why *why)
 	struct fuse_args args = FUSE_ARGS_INIT(1, argv);
 	struct fuse_lowlevel_ops ops = { .init = op_init };
 	struct mount *m = calloc(1, sizeof(*m));
-	char path[32];
 
 	if (!m)
 		return CV_ERR_MEMORY;
 	mount_ops_names(&ops);
 	mount_ops_files(&ops);
+	mount_ops_space(&ops);
+	mount_ops_xattrs(&ops);
 	m->session = fuse_session_new(&args, &ops, sizeof(ops), m);
-	(void)snprintf(path, sizeof(path), "/dev/fd/%d", fuse_fd);
-	if (!m->session || fuse_session_mount(m->session, path)) {
+	if (!m->session || mount_priv_attach(m, fuse_fd)) {
 		mount_free(m);
 		return why_set(why, CV_ERR_FUSE, "fuse: descriptor %d is not usable", fuse_fd);
 	}

@@ -7,7 +7,7 @@
 #include "fs/checkpoint.h"
 #include "fs/data.h"
 #include "fs/dir.h"
-#include "fs/mount_ops.h"
+#include "fs/mount_priv.h"
 #include "protocol/crypto.h"
 
 static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
@@ -49,6 +49,17 @@ static void op_read(
 	free(buf);
 }
 
+/* Before the first byte, so that no crash leaves new content under an old setuid bit. */
+static enum cv_err clear_first(struct mount *m, fuse_ino_t ino)
+{
+	struct attr_change change = { 0 };
+	enum cv_err err = CV_OK;
+
+	if (mount_priv_asked())
+		err = mount_priv_clear(m, ino, &change);
+	return err || !change.set ? err : attr_set(m->volume, ino, &change);
+}
+
 static void op_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, off_t off,
 	struct fuse_file_info *fi)
 {
@@ -57,7 +68,9 @@ static void op_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t siz
 	size_t done = 0;
 	int e;
 
-	err = data_write(m->volume, ino, (uint64_t)off, buf, size, &done);
+	err = clear_first(m, ino);
+	if (!err)
+		err = data_write(m->volume, ino, (uint64_t)off, buf, size, &done);
 	if (!err && fi->flags & O_DSYNC)
 		err = checkpoint_if_dirty(m->volume);
 	else if (err && done)

@@ -1,8 +1,10 @@
 #include "fs/mount_ops.h"
 
+#include "fs/attr.h"
 #include "fs/checkpoint.h"
 #include "fs/data.h"
 #include "fs/dir.h"
+#include "fs/mount_priv.h"
 #include "fs/reap.h"
 
 #define TIMEOUT_S 86400.0
@@ -149,35 +151,40 @@ static struct item_time time_from(const struct timespec *ts, bool now)
 	return t;
 }
 
-static enum cv_err set_attributes(
-	struct volume *v, uint64_t object, const struct stat *st, int to_set)
+static struct attr_change change_from(const struct stat *st, int to_set)
 {
-	struct inode from = { .mode = st->st_mode, .uid = st->st_uid, .gid = st->st_gid };
-	unsigned set = 0;
+	struct attr_change c = {
+		.from = { .mode = st->st_mode, .uid = st->st_uid, .gid = st->st_gid }
+	};
 
-	from.atime = time_from(&st->st_atim, to_set & FUSE_SET_ATTR_ATIME_NOW);
-	from.mtime = time_from(&st->st_mtim, to_set & FUSE_SET_ATTR_MTIME_NOW);
-	from.ctime = time_from(&st->st_ctim, false);
-	set |= to_set & FUSE_SET_ATTR_MODE ? INODE_SET_MODE : 0;
-	set |= to_set & FUSE_SET_ATTR_UID ? INODE_SET_UID : 0;
-	set |= to_set & FUSE_SET_ATTR_GID ? INODE_SET_GID : 0;
-	set |= to_set & (FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_ATIME_NOW) ? INODE_SET_ATIME : 0;
-	set |= to_set & (FUSE_SET_ATTR_MTIME | FUSE_SET_ATTR_MTIME_NOW) ? INODE_SET_MTIME : 0;
-	set |= to_set & FUSE_SET_ATTR_CTIME ? INODE_SET_CTIME : 0;
-	return set ? inode_set(v, object, set, &from) : CV_OK;
+	c.from.atime = time_from(&st->st_atim, to_set & FUSE_SET_ATTR_ATIME_NOW);
+	c.from.mtime = time_from(&st->st_mtim, to_set & FUSE_SET_ATTR_MTIME_NOW);
+	c.from.ctime = time_from(&st->st_ctim, false);
+	c.set |= to_set & FUSE_SET_ATTR_MODE ? ATTR_SET_MODE : 0;
+	c.set |= to_set & FUSE_SET_ATTR_UID ? ATTR_SET_UID : 0;
+	c.set |= to_set & FUSE_SET_ATTR_GID ? ATTR_SET_GID : 0;
+	c.set |= to_set & (FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_ATIME_NOW) ? ATTR_SET_ATIME : 0;
+	c.set |= to_set & (FUSE_SET_ATTR_MTIME | FUSE_SET_ATTR_MTIME_NOW) ? ATTR_SET_MTIME : 0;
+	c.set |= to_set & FUSE_SET_ATTR_CTIME ? ATTR_SET_CTIME : 0;
+	return c;
 }
 
 static void op_setattr(
 	fuse_req_t req, fuse_ino_t ino, struct stat *st, int to_set, struct fuse_file_info *fi)
 {
 	struct mount *m = mount_lock(req);
+	struct attr_change change = change_from(st, to_set);
 	enum cv_err err = CV_OK;
 
 	(void)fi;
-	if (to_set & FUSE_SET_ATTR_SIZE)
-		err = data_truncate(m->volume, ino, (uint64_t)st->st_size);
-	if (!err)
-		err = set_attributes(m->volume, ino, st, to_set);
+	/* size and mode in one transaction: new content never meets an old setuid bit */
+	if (mount_priv_asked() || change.set & (ATTR_SET_UID | ATTR_SET_GID))
+		err = mount_priv_clear(m, ino, &change);
+	if (!err && to_set & FUSE_SET_ATTR_SIZE)
+		err = data_truncate(
+			m->volume, ino, (uint64_t)st->st_size, change.set ? &change : NULL);
+	else if (!err && change.set)
+		err = attr_set(m->volume, ino, &change);
 	if (!err)
 		err = checkpoint_if_due(m->volume);
 	reply_attr(req, m, err, ino, "set attributes");
@@ -200,7 +207,9 @@ static struct dir_new new_object(fuse_req_t req, mode_t mode)
 {
 	const struct fuse_ctx *ctx = fuse_req_ctx(req);
 
-	return (struct dir_new){ .mode = mode, .uid = ctx->uid, .gid = ctx->gid };
+	return (struct dir_new){
+		.mode = mode, .uid = ctx->uid, .gid = ctx->gid, .umask = (uint32_t)ctx->umask
+	};
 }
 
 static void make(fuse_req_t req, fuse_ino_t parent, const char *text, const struct dir_new *new)

@@ -20,11 +20,16 @@ struct mount {
 	pthread_t workers[MOUNT_WORKERS];
 	unsigned worker_count;
 	unsigned running; /* volume lock */
+	bool acl;             /* the kernel checks access lists */
+	bool clears;          /* setuid bits are ours to clear (mount_priv.h) */
+	uint64_t init_unique; /* of the INIT request; 0 once it is answered */
 };
 
 /* Requests on names and attributes; those on content. */
 void mount_ops_names(struct fuse_lowlevel_ops *ops);
 void mount_ops_files(struct fuse_lowlevel_ops *ops);
+void mount_ops_space(struct fuse_lowlevel_ops *ops);
+void mount_ops_xattrs(struct fuse_lowlevel_ops *ops);
 
 /* Locks and returns the mount that a request is for. */
 struct mount *mount_lock(fuse_req_t req);

@@ -4,7 +4,8 @@
 #include "fs/inode.h"
 #include "fs/txn.h"
 
-#define SLICE_ITEMS 256 /* a leaf a quarter full holds at least 6 of them */
+#define SLICE_ITEMS 256 /* a leaf a quarter full holds at least 6 MAP items */
+#define SLICE_XATTR_BYTES 65536
 
 static struct item_key orphan_key(uint64_t object)
 {
@@ -32,6 +33,29 @@ bool reap_waits(struct volume *v, uint64_t object)
 
 	return v->super->orphans && orphan_get(v, object, &kind, &from) == CV_OK &&
 	       kind == ORPHAN_UNLINKED;
+}
+
+/* Adds removal of extended attributes; *more is set if some are left behind the slice. */
+static enum cv_err gather_xattrs(struct volume *v, struct txn *t, uint64_t object, bool *more)
+{
+	struct item_key key = { .object = object, .type = ITEM_XATTR };
+	enum cv_err err = CV_OK;
+	size_t bytes = 0;
+
+	for (unsigned items = 0;; items++, key.offset++) {
+		const uint8_t *value;
+		size_t len;
+
+		err = tree_next(&v->tree, &key, &value, &len);
+		if (err || key.object != object || key.type != ITEM_XATTR)
+			break;
+		*more = items == SLICE_ITEMS || bytes > SLICE_XATTR_BYTES;
+		if (*more)
+			break;
+		txn_del(t, &key);
+		bytes += len;
+	}
+	return err == CV_ERR_NOT_FOUND ? CV_OK : err;
 }
 
 /* Adds unmapping of all blocks from `from` on that one MAP item holds; counts them. */
@@ -100,8 +124,14 @@ static enum cv_err slice(
 
 	txn_init(&txn);
 	err = inode_get(v, object, &inode);
-	if (!err)
+	*more = false;
+	if (!err && kind && *kind == ORPHAN_UNLINKED)
+		err = gather_xattrs(v, &txn, object, more);
+	/* attributes and blocks in slices of their own: one transaction stays small */
+	if (!err && txn.records == 0)
 		err = slice_gather(v, &txn, object, from, &freed, more);
+	else
+		*more = true;
 	if (err)
 		goto out;
 	if (freed) {

@@ -251,6 +251,27 @@ class Volume:
                 at += 10 + length
             need(at == len(value), "names")
 
+    def xattrs(self, obj):
+        """Names and values of one object's extended attributes."""
+        out, cost = {}, 0
+        for (owner, kind, offset), value in self.items.items():
+            if (owner, kind) != (obj, XATTR):
+                continue
+            at = 0
+            while at < len(value):
+                need(len(value) - at >= 4, "attribute")
+                length, reserved, size = struct.unpack_from("<BBH", value, at)
+                name, data = value[at + 4:at + 4 + length], value[at + 4 + length:][:size]
+                need(reserved == 0 and name and b"\0" not in name and len(data) == size
+                     and len(name) == length, "attribute")
+                need(siphash(self.super.name_key, name) >> 2 == offset, "hash of an attribute")
+                need(name not in out, "attribute twice")
+                out[name] = data
+                cost += 28 + length + size
+                at += 4 + length + size
+        need(cost <= 65536, "too many attributes")
+        return out
+
     def mapped(self, obj):
         for (owner, kind, group), value in self.items.items():
             if (owner, kind) != (obj, MAP):
@@ -321,6 +342,10 @@ class Volume:
                 target = self.items[(obj, SYMLINK, 0)]
                 need(len(target) == inode["size"], "symlink")
                 entry["target"] = target.decode("utf-8", "surrogateescape")
+            attributes = self.xattrs(obj)
+            if attributes:
+                entry["xattrs"] = {name.decode("utf-8", "surrogateescape"): value.hex()
+                                   for name, value in attributes.items()}
             out[path.decode("utf-8", "surrogateescape")] = entry
         self.check_space()
         return out

@@ -186,11 +186,35 @@ static bool step_truncate(struct model *m, struct volume *v, uint32_t *random)
 	n = &m->nodes[file];
 	if (next_random(random) % 4 == 0)
 		size -= size % BLOCK_BYTES;
-	if (data_truncate(v, object_of(m, v, file), size))
+	if (data_truncate(v, object_of(m, v, file), size, NULL))
 		return false;
 	if (size < n->size)
 		memset(n->data + size, 0, n->size - size);
 	n->size = size;
+	return true;
+}
+
+static bool step_space(struct model *m, struct volume *v, uint32_t *random)
+{
+	int file = pick(m, random, false);
+	size_t from = next_random(random) % MODEL_FILE_MAX;
+	size_t len = 1 + next_random(random) % (MODEL_FILE_MAX - from);
+	struct model_node *n;
+	enum cv_err err;
+
+	if (file < 0)
+		return true;
+	n = &m->nodes[file];
+	if (next_random(random) % 3 == 0) {
+		err = data_allocate(v, object_of(m, v, file), from, len, false);
+		if (!err && n->size < from + len)
+			n->size = from + len;
+		return !err || err == CV_ERR_FULL;
+	}
+	if (data_punch(v, object_of(m, v, file), from, len))
+		return false;
+	if (from < n->size)
+		memset(n->data + from, 0, len < n->size - from ? len : n->size - from);
 	return true;
 }
 
@@ -333,7 +357,7 @@ static bool step_rename(struct model *m, struct volume *v, uint32_t *random)
 
 bool model_step(struct model *m, struct volume *v, uint32_t *random)
 {
-	switch (next_random(random) % 16) {
+	switch (next_random(random) % 18) {
 	case 0:
 	case 1:
 		return step_create(m, v, random, true);
@@ -352,6 +376,9 @@ bool model_step(struct model *m, struct volume *v, uint32_t *random)
 	case 10:
 	case 11:
 		return step_truncate(m, v, random);
+	case 12:
+	case 13:
+		return step_space(m, v, random);
 	default:
 		return step_write(m, v, random);
 	}

@@ -24,7 +24,7 @@ static void work(struct volume *v)
 			data_write(
 				v, object, next_random(&random) % 9000, data, sizeof(data), &done))
 			continue;
-		if (i % 3 == 0 && object && data_truncate(v, object, 5000))
+		if (i % 3 == 0 && object && data_truncate(v, object, 5000, NULL))
 			continue;
 		if (i % 4 == 0 && dir_unlink(v, OBJECT_ROOT, &name, &gone) == CV_OK && gone &&
 			reap_object(v, gone))
