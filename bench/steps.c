@@ -54,6 +54,7 @@ struct bench {
 	char parsed_token[CV_EVIDENCE_MAX + 1];
 	struct evidence evidence;
 	struct authorize_request request;
+	struct tpm_quote parsed_quote;
 	struct policy *policy;
 	struct record *record;
 	char answer[CV_AUTHORIZE_REPLY_BYTES + 1];
@@ -113,7 +114,7 @@ static void step_parse(void *context, size_t times)
 {
 	(void)context;
 	while (times--)
-		MUST(authorize_request_decode(&b.request, b.body, b.body_len, b.parsed_token));
+		MUST(authorize_request_decode(&b.request, b.body, b.body_len, b.parsed_token, &b.parsed_quote));
 }
 
 static void step_evidence(void *context, size_t times)

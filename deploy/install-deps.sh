@@ -6,7 +6,8 @@ set -eu
 BUILD='gcc libc6-dev make binutils pkg-config dpkg-dev xz-utils ca-certificates
 libsodium-dev libssl-dev libmbedtls-dev libcurl4-openssl-dev libcjson-dev libfuse3-dev fuse3
 libsqlite3-dev libinih-dev libseccomp-dev'
-TEST='libcmocka-dev python3 python3-pytest python3-cryptography openssl curl procps valgrind'
+TEST='libcmocka-dev python3 python3-pytest python3-cryptography openssl curl procps valgrind
+swtpm tpm2-tools'
 LONG='clang'
 
 case "${1:-test}" in

@@ -8,6 +8,7 @@
 #include "host/jsonfile.h"
 #include "host/log.h"
 #include "protocol/crypto.h"
+#include "protocol/enrol.h"
 #include "protocol/json_get.h"
 #include "protocol/mac.h"
 
@@ -62,6 +63,11 @@ static enum cv_err load_device_json(struct identity *id)
 		err = json_get_text(doc, "trust_class", id->trust_class, sizeof(id->trust_class));
 	id->share_set.epoch = (uint32_t)epoch;
 	json_free(doc);
+	if (err == CV_OK && trust_class_parse(id->trust_class) == TRUST_TPM) {
+		log_error("device %s: trust class tpm: quoting is not built into this version",
+			id->device);
+		err = CV_ERR_NOT_BUILT;
+	}
 	return err;
 }
 

@@ -32,6 +32,7 @@ struct identity {
 /*
  * Reads everything; prints what is wrong with which file. CV_ERR_NOT_FOUND: not installed;
  * CV_ERR_CONFIG: a damaged file; CV_ERR_PERMISSION: a key that others can read.
+ * CV_ERR_NOT_BUILT: a device of trust class tpm.
  * CV_ERR_SHARE_SET: the share set is for another device, or not signed for this fleet.
  */
 CV_MUST_CHECK enum cv_err identity_load(struct identity *id, const char *state_dir);

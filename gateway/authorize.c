@@ -104,7 +104,7 @@ static enum reason evidence_claims(
 		return REASON_EVIDENCE_EPOCH;
 	if (!crypto_equal(ev->share_set_hash, share->share_set_hash, CV_HASH_BYTES))
 		return REASON_EVIDENCE_SHARE_SET;
-	return in->request->has_quote ? REASON_QUOTE_UNSUPPORTED : REASON_RELEASE;
+	return REASON_RELEASE;
 }
 
 static enum reason debug_off(const struct evidence *ev)
@@ -130,11 +130,13 @@ static void decide(const struct authorize_input *in, struct verdict *v)
 		find_volume(in->record, in->request->volume_id), in->request->epoch);
 	STEP(v, evidence_decoded(in->evidence_result));
 	STEP(v, evidence_claims(in, share));
+	STEP(v, authorize_quote(in));
 	STEP(v, debug_off(in->evidence));
 	STEP(v, in->policy == NULL ? REASON_POLICY_EMPTY : REASON_RELEASE);
 	STEP(v, authorize_boot(in, v));
 	STEP(v, authorize_time(in));
 	STEP(v, authorize_measurements(in));
+	STEP(v, authorize_pcrs(in));
 	STEP(v, authorize_place(in));
 	v->share = share;
 }

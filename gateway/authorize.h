@@ -42,6 +42,10 @@ struct authorize_input {
 	enum cv_err nonce;
 	enum cv_err evidence_result;
 	const struct evidence *evidence;
+	/* what tpm_quote_verify said, for class tpm; attest and quote go with RELEASE */
+	enum reason quote_result;
+	const struct tpm_attest *attest;
+	const struct tpm_quote *quote;
 	const uint8_t *ueid; /* EVIDENCE_UEID_BYTES, of the device that the MAC speaks for */
 	const struct record *record;
 	const struct policy *policy; /* NULL: the record's text is no policy */
@@ -72,6 +76,9 @@ enum reason authorize_state(const struct record *rec);
 
 /* authorize_boot.c: step 8's boot rule; fills boot, new_boot and alerts of the verdict. */
 enum reason authorize_boot(const struct authorize_input *in, struct verdict *v);
+/* authorize_quote.c: step 7's quote, and what step 10 demands of its values. */
+enum reason authorize_quote(const struct authorize_input *in);
+enum reason authorize_pcrs(const struct authorize_input *in);
 /* authorize_rules.c: steps 9 and 11. */
 enum reason authorize_time(const struct authorize_input *in);
 enum reason authorize_measurements(const struct authorize_input *in);

@@ -29,6 +29,18 @@ static uint64_t counter_of(const uint8_t boot_id[CV_BOOT_ID_BYTES])
 	return value;
 }
 
+/* The claim counts only as what the TPM itself signed. */
+static enum reason tpm_form(const struct authorize_input *in)
+{
+	uint8_t quoted[CV_BOOT_ID_BYTES];
+
+	if (in->quote_result != REASON_RELEASE || in->attest == NULL)
+		return REASON_INTERNAL;
+	tpm_boot_id(quoted, in->attest->reset_count, in->attest->restart_count);
+	return same(in->evidence->platform.boot_id, quoted, sizeof(quoted)) ? REASON_RELEASE
+									    : REASON_BOOT_FORM;
+}
+
 static enum reason form_of(const struct authorize_input *in)
 {
 	const bool counter = is_counter(in->evidence->platform.boot_id);
@@ -38,8 +50,8 @@ static enum reason form_of(const struct authorize_input *in)
 		return counter ? REASON_BOOT_FORM : REASON_RELEASE;
 	case TRUST_MICROCONTROLLER:
 		return counter ? REASON_RELEASE : REASON_BOOT_FORM;
-	case TRUST_TPM: /* its boot id comes from a quote, which this version does not verify */
-		break;
+	case TRUST_TPM:
+		return tpm_form(in);
 	}
 	return REASON_BOOT_FORM;
 }
@@ -58,6 +70,18 @@ static enum reason counter_step(const struct authorize_input *in, struct verdict
 		return REASON_BOOT_AHEAD;
 	}
 	return REASON_RELEASE;
+}
+
+/*
+ * restartCount starts again at 0 with each reset, so only the pair has an order. How far ahead it
+ * is says nothing: the TPM counts boots that never asked for a share.
+ */
+static enum reason pair_step(const struct authorize_input *in, struct verdict *v)
+{
+	if (memcmp(in->evidence->platform.boot_id, in->record->boot.boot_id, CV_BOOT_ID_BYTES) > 0)
+		return REASON_RELEASE;
+	v->alerts |= AUTHORIZE_ALERT_ROLLBACK;
+	return REASON_BOOT_ROLLBACK;
 }
 
 /* A new boot: the last one moves into the history, the key becomes the first of the new one. */
@@ -120,6 +144,8 @@ enum reason authorize_boot(const struct authorize_input *in, struct verdict *v)
 		return same_boot(in, v);
 	if (old->known && in->record->trust_class == TRUST_MICROCONTROLLER)
 		reason = counter_step(in, v);
+	if (old->known && in->record->trust_class == TRUST_TPM)
+		reason = pair_step(in, v);
 	if (reason == REASON_RELEASE)
 		start_boot(in, v);
 	return reason;

@@ -137,16 +137,35 @@ static void decide(struct keeper *k, struct keeper_call *call, struct authorize_
 	}
 }
 
+/* Nothing of a quote is looked at before its token is known to be the device's. */
+static void check_quote(struct authorize_input *in, struct tpm_attest *attest)
+{
+	const struct record *rec = in->record;
+	const struct authorize_request *request = in->request;
+	struct tpm_ak ak;
+
+	if (rec->trust_class != TRUST_TPM || request->quote == NULL ||
+		tpm_ak_decode(&ak, rec->tpm.ak, rec->tpm.ak_len) != CV_OK)
+		return;
+	in->quote = request->quote;
+	in->quote_result = tpm_quote_verify(attest, request->quote, &ak, rec->tpm.ek_name,
+		request->evidence, request->evidence_len);
+	if (in->quote_result == REASON_RELEASE)
+		in->attest = attest;
+}
+
 void keeper_on_authorize(
 	struct keeper *k, struct keeper_call *call, enum evidence_purpose purpose)
 {
 	static char token[CV_EVIDENCE_MAX + 1];
+	static struct tpm_quote quote;
+	struct tpm_attest attest;
 	struct authorize_request request;
 	uint8_t ueid[EVIDENCE_UEID_BYTES];
 	struct authorize_input in = {0};
 
 	if (authorize_request_decode(&request, (const char *)call->request->body,
-		    call->request->body_len, token) != CV_OK) {
+		    call->request->body_len, token, &quote) != CV_OK) {
 		keeper_refuse(k, call, REASON_MALFORMED);
 		return;
 	}
@@ -154,6 +173,7 @@ void keeper_on_authorize(
 	in.purpose = purpose;
 	in.nonce = spend_nonce(k, call, &request);
 	in.evidence_result = CV_ERR_INTERNAL;
+	in.quote_result = REASON_INTERNAL;
 	in.evidence = k->evidence;
 	in.ueid = ueid;
 	in.record = call->rec;
@@ -166,6 +186,8 @@ void keeper_on_authorize(
 		memset(k->evidence, 0, sizeof(*k->evidence));
 		in.evidence_result = evidence_decode(k->evidence, request.evidence,
 			request.evidence_len, call->rec->attestation_key);
+		if (in.evidence_result == CV_OK)
+			check_quote(&in, &attest);
 		if (policy_decode(k->policy, call->rec->policy, call->rec->policy_len, NULL, 0) ==
 			CV_OK)
 			in.policy = k->policy;

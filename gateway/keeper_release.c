@@ -18,6 +18,17 @@ static enum cv_err seal_share(struct keeper *k, const struct keeper_call *call,
 	return sealed_share_seal(sealed, in->evidence->boot_key, &scope, v->share->share);
 }
 
+static void write_quote(struct audit_text *a, const struct tpm_attest *attest)
+{
+	uint8_t firmware[8];
+
+	for (size_t i = 0; i < sizeof(firmware); i++)
+		firmware[i] = (uint8_t)(attest->firmware >> (56 - 8 * i));
+	json_bytes(&a->w, "tpm_firmware", firmware, sizeof(firmware));
+	json_bytes(&a->w, "tpm_pcr_digest", attest->pcr_digest, sizeof(attest->pcr_digest));
+	json_bool(&a->w, "tpm_clock_safe", attest->safe);
+}
+
 static enum cv_err write_audit(struct keeper *k, const struct keeper_call *call,
 	const struct authorize_input *in, const struct verdict *v)
 {
@@ -32,6 +43,8 @@ static enum cv_err write_audit(struct keeper *k, const struct keeper_call *call,
 	json_bool(&a.w, "new_boot", v->new_boot);
 	json_bytes(&a.w, "session", call->rec->last_session, CV_SESSION_BYTES);
 	json_u64(&a.w, "policy_version", call->rec->policy_version);
+	if (in->attest != NULL)
+		write_quote(&a, in->attest);
 	json_text(&a.w, "peer", call->request->peer);
 	return audit_append(&a, k->store);
 }

@@ -159,7 +159,9 @@ static enum opcmd_result read_policy(
 		return OPCMD_MALFORMED;
 	if (policy_decode(k->policy, *text, *len, op->problem, sizeof(op->problem)) != CV_OK)
 		return OPCMD_MALFORMED;
-	if (policy_lint(k->policy, op->problem, sizeof(op->problem)) != CV_OK)
+	if (policy_lint(k->policy, op->problem, sizeof(op->problem)) != CV_OK ||
+		policy_lint_class(k->policy, k->rec->trust_class, op->problem,
+			sizeof(op->problem)) != CV_OK)
 		return OPCMD_POLICY_EMPTY;
 	return OPCMD_OK;
 }

@@ -49,11 +49,6 @@ static enum opcmd_result open_package(
 	if (err != CV_OK)
 		return package_result(op, err);
 	memcpy(op->device, k->enrolment->device, sizeof(op->device));
-	if (k->enrolment->trust_class == TRUST_TPM) {
-		snprintf(op->problem, sizeof(op->problem),
-			"trust class tpm needs quotes, which this version does not verify");
-		return OPCMD_NOT_BUILT;
-	}
 	return OPCMD_OK;
 }
 
@@ -130,7 +125,9 @@ static enum opcmd_result check_policy(struct keeper *k, struct opcmd *op)
 	if (policy_decode(k->policy, e->policy, e->policy_len, op->problem,
 		    sizeof(op->problem)) != CV_OK)
 		return OPCMD_MALFORMED;
-	if (policy_lint(k->policy, op->problem, sizeof(op->problem)) != CV_OK)
+	if (policy_lint(k->policy, op->problem, sizeof(op->problem)) != CV_OK ||
+		policy_lint_class(k->policy, e->trust_class, op->problem,
+			sizeof(op->problem)) != CV_OK)
 		return OPCMD_POLICY_EMPTY;
 	return OPCMD_OK;
 }
@@ -146,6 +143,7 @@ static void new_record(struct keeper *k, const uint8_t package_hash[CV_HASH_BYTE
 	rec->trust_class = e->trust_class;
 	memcpy(rec->mac_key, e->mac_key, sizeof(rec->mac_key));
 	memcpy(rec->attestation_key, e->attestation_key, sizeof(rec->attestation_key));
+	rec->tpm = e->tpm;
 	memcpy(rec->policy, e->policy, e->policy_len);
 	rec->policy_len = e->policy_len;
 	rec->policy_version = k->policy->version;
@@ -186,6 +184,12 @@ enum opcmd_result opcmd_enrol(struct keeper *k, struct opcmd *op)
 	return write_record(k, op);
 }
 
+static bool same_tpm(const struct enrolment_tpm *a, const struct enrolment_tpm *b)
+{
+	return a->ak_len == b->ak_len && crypto_equal(a->ek_name, b->ek_name, TPM_NAME_BYTES) &&
+	       crypto_equal(a->ak, b->ak, TPM_PUBLIC_MAX);
+}
+
 /* Why a package cannot add a volume to this record. */
 static enum opcmd_result check_share(struct keeper *k, struct opcmd *op)
 {
@@ -203,7 +207,7 @@ static enum opcmd_result check_share(struct keeper *k, struct opcmd *op)
 	else if (!crypto_equal(e->mac_key, k->rec->mac_key, CV_MAC_KEY_BYTES) ||
 		!crypto_equal(e->attestation_key, k->rec->attestation_key,
 			CV_ES256_PUBLIC_BYTES) ||
-		e->trust_class != k->rec->trust_class)
+		e->trust_class != k->rec->trust_class || !same_tpm(&e->tpm, &k->rec->tpm))
 		why = "the package has other keys than the device";
 	else if (k->rec->volume_count == RECORD_VOLUMES_MAX)
 		why = "the device has as many volumes as a record holds";

@@ -75,10 +75,23 @@ static void show_share(struct opcmd *op, const struct record_volume *volume,
 	json_object_close(&op->w);
 }
 
+static const char *boot_kind(enum trust_class trust_class)
+{
+	switch (trust_class) {
+	case TRUST_MICROCONTROLLER:
+		return "counter";
+	case TRUST_TPM:
+		return "tpm";
+	case TRUST_SOFTWARE:
+		break;
+	}
+	return "kernel";
+}
+
 static void show_boot(struct opcmd *op, const struct record *rec)
 {
 	json_object_open(&op->w, "boot");
-	json_text(&op->w, "kind", rec->trust_class == TRUST_MICROCONTROLLER ? "counter" : "kernel");
+	json_text(&op->w, "kind", boot_kind(rec->trust_class));
 	if (rec->boot.known)
 		json_bytes(&op->w, "last_boot_id", rec->boot.boot_id, sizeof(rec->boot.boot_id));
 	json_u64(&op->w, "keys_seen", rec->boot.key_count);

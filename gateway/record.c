@@ -30,13 +30,22 @@ static void write_boot(struct lp *lp, const struct record_boot *b)
 	lp_bytes(lp, b->history, (size_t)b->history_count * CV_BOOT_ID_BYTES);
 }
 
+/* Behind everything that records of the other classes have: those read and write as ever. */
+static void write_tpm(struct lp *lp, const struct record *rec)
+{
+	if (rec->trust_class != TRUST_TPM)
+		return;
+	lp_bytes(lp, rec->tpm.ek_name, sizeof(rec->tpm.ek_name));
+	lp_bytes(lp, rec->tpm.ak, rec->tpm.ak_len);
+}
+
 enum cv_err record_encode(uint8_t out[RECORD_PLAIN_MAX], size_t *len, const struct record *rec)
 {
 	struct lp lp;
 
 	if (rec->volume_count > RECORD_VOLUMES_MAX || rec->policy_len > CV_POLICY_MAX ||
 		rec->boot.key_count > RECORD_BOOT_KEYS_MAX ||
-		rec->boot.history_count > RECORD_BOOT_HISTORY)
+		rec->boot.history_count > RECORD_BOOT_HISTORY || rec->tpm.ak_len > TPM_PUBLIC_MAX)
 		return CV_ERR_ARGUMENT;
 	lp_begin(&lp, out, RECORD_PLAIN_MAX, LABEL);
 	lp_text(&lp, rec->device);
@@ -61,6 +70,7 @@ enum cv_err record_encode(uint8_t out[RECORD_PLAIN_MAX], size_t *len, const stru
 	lp_u64(&lp, rec->event_counter);
 	lp_bytes(&lp, rec->event_hash, sizeof(rec->event_hash));
 	lp_text(&lp, rec->note);
+	write_tpm(&lp, rec);
 	return lp_end(&lp, len);
 }
 
@@ -142,6 +152,25 @@ static void read_volumes(struct lp_reader *r, struct record *rec)
 	}
 }
 
+static void read_tpm(struct lp_reader *r, struct record *rec)
+{
+	size_t len = 0;
+	const uint8_t *ak;
+
+	if (rec->trust_class != TRUST_TPM)
+		return;
+	lp_read_exact(r, rec->tpm.ek_name, sizeof(rec->tpm.ek_name));
+	ak = lp_read_bytes(r, &len);
+	if (r->err != CV_OK)
+		return;
+	if (len > TPM_PUBLIC_MAX) {
+		r->err = CV_ERR_FORMAT;
+		return;
+	}
+	memcpy(rec->tpm.ak, ak, len);
+	rec->tpm.ak_len = len;
+}
+
 enum cv_err record_decode(struct record *rec, const uint8_t *data, size_t len)
 {
 	struct lp_reader r;
@@ -164,6 +193,7 @@ enum cv_err record_decode(struct record *rec, const uint8_t *data, size_t len)
 	rec->event_counter = lp_read_u64(&r);
 	lp_read_exact(&r, rec->event_hash, sizeof(rec->event_hash));
 	lp_read_text(&r, rec->note, sizeof(rec->note));
+	read_tpm(&r, rec);
 	if (lp_read_end(&r) != CV_OK) {
 		crypto_wipe(rec, sizeof(*rec));
 		return CV_ERR_FORMAT;

@@ -62,6 +62,7 @@ struct record {
 	enum trust_class trust_class;
 	uint8_t mac_key[CV_MAC_KEY_BYTES];
 	uint8_t attestation_key[CV_ES256_PUBLIC_BYTES];
+	struct enrolment_tpm tpm; /* class tpm only, and only then part of the encoding */
 	uint64_t policy_version;
 	size_t policy_len;
 	char policy[CV_POLICY_MAX + 1]; /* JSON text */

@@ -13,7 +13,7 @@
 #include "protocol/lp.h"
 #include "protocol/scratch.h"
 
-#define PLAIN_MAX (CV_POLICY_MAX + 1024) /* the policy and twelve short members */
+#define PLAIN_MAX (CV_POLICY_MAX + 1024) /* the policy and fourteen short members */
 #define SEALED_MAX (PLAIN_MAX + HPKE_OVERHEAD)
 #define PAYLOAD_MAX (BASE64URL_LEN(SEALED_MAX) + 512)
 #define INFO_BUF 256
@@ -63,11 +63,22 @@ static int counts_valid(const struct enrolment *e)
 	       e->threshold >= 1 && e->threshold <= e->members;
 }
 
+/* A device of class tpm has a key that may quote; no other has one. */
+static int tpm_valid(const struct enrolment *e)
+{
+	struct tpm_ak ak;
+
+	if (e->trust_class != TRUST_TPM)
+		return e->tpm.ak_len == 0;
+	return e->tpm.ak_len <= TPM_PUBLIC_MAX &&
+	       tpm_ak_decode(&ak, e->tpm.ak, e->tpm.ak_len) == CV_OK;
+}
+
 static int enrolment_valid(const struct enrolment *e)
 {
 	return id_valid(e->fleet, strlen(e->fleet)) && id_valid(e->gateway, strlen(e->gateway)) &&
 	       id_valid(e->device, strlen(e->device)) && counts_valid(e) &&
-	       e->trust_class >= TRUST_SOFTWARE && e->trust_class <= TRUST_TPM &&
+	       e->trust_class >= TRUST_SOFTWARE && e->trust_class <= TRUST_TPM && tpm_valid(e) &&
 	       e->policy_len <= CV_POLICY_MAX &&
 	       json_scan(e->policy, e->policy_len, CV_POLICY_MAX) == CV_OK;
 }
@@ -89,6 +100,12 @@ static enum cv_err put_plain(char *out, size_t cap, size_t *len, const struct en
 	json_u64(&w, "threshold", e->threshold);
 	json_u64(&w, "members", e->members);
 	json_text(&w, "trust_class", trust_class_name(e->trust_class));
+	if (e->trust_class == TRUST_TPM) {
+		json_object_open(&w, "tpm");
+		json_bytes(&w, "ek_name", e->tpm.ek_name, sizeof(e->tpm.ek_name));
+		json_bytes(&w, "ak", e->tpm.ak, e->tpm.ak_len);
+		json_object_close(&w);
+	}
 	json_raw(&w, "policy", e->policy, e->policy_len);
 	json_object_close(&w);
 	return json_end(&w, len);
@@ -186,11 +203,38 @@ static enum cv_err get_secrets(const struct cJSON *tree, struct enrolment *e)
 	return err;
 }
 
+static enum cv_err get_tpm(const struct cJSON *tree, struct enrolment *e)
+{
+	static const char *const names[] = {"ek_name", "ak", NULL};
+	const struct cJSON *tpm;
+	const char *text;
+	size_t len;
+	enum cv_err err;
+
+	if (!json_has(tree, "tpm"))
+		return e->trust_class == TRUST_TPM ? CV_ERR_TYPE : CV_OK;
+	if (e->trust_class != TRUST_TPM)
+		return CV_ERR_TYPE;
+	err = json_get_object(tree, "tpm", &tpm);
+	if (err == CV_OK)
+		err = json_only(tpm, names);
+	if (err == CV_OK)
+		err = json_get_bytes(tpm, "ek_name", e->tpm.ek_name, sizeof(e->tpm.ek_name));
+	if (err == CV_OK)
+		err = json_get_text_ref(tpm, "ak", &text, &len);
+	if (err == CV_OK)
+		err = base64url_decode(
+			e->tpm.ak, sizeof(e->tpm.ak), &e->tpm.ak_len, text, len);
+	if (err == CV_OK && !tpm_valid(e))
+		err = CV_ERR_TYPE;
+	return err;
+}
+
 static enum cv_err get_plain(const struct cJSON *tree, struct enrolment *e)
 {
 	static const char *const names[] = {"v", "volume_id", "epoch", "x", "share", "mac_key",
 		"attestation_key", "share_set_hash", "threshold", "members", "trust_class",
-		"policy", NULL};
+		"tpm", "policy", NULL};
 	const struct cJSON *policy;
 	uint64_t version;
 	uint64_t epoch = 0;
@@ -209,6 +253,8 @@ static enum cv_err get_plain(const struct cJSON *tree, struct enrolment *e)
 		err = get_u8(tree, "members", CV_MEMBERS_MAX, &e->members);
 	if (err == CV_OK)
 		err = get_class(tree, &e->trust_class);
+	if (err == CV_OK)
+		err = get_tpm(tree, e);
 	if (err == CV_OK)
 		err = get_secrets(tree, e);
 	if (err == CV_OK)

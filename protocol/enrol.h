@@ -3,6 +3,7 @@
 #define CONCLAVE_PROTOCOL_ENROL_H
 
 #include "protocol/opcert.h"
+#include "protocol/tpm_quote.h"
 
 #define ENROL_MAX 24576 /* compact JWS text of a package: enough for the largest policy */
 #define ENROL_TYP "conclave-enrol+jws"
@@ -11,6 +12,13 @@ enum trust_class {
 	TRUST_SOFTWARE = 1,
 	TRUST_MICROCONTROLLER,
 	TRUST_TPM
+};
+
+/* Which TPM: its endorsement key by name, its attestation key by TPMT_PUBLIC. Class tpm only. */
+struct enrolment_tpm {
+	uint8_t ek_name[TPM_NAME_BYTES];
+	size_t ak_len;
+	uint8_t ak[TPM_PUBLIC_MAX];
 };
 
 struct enrolment { /* holds secrets: keep it in locked memory */
@@ -27,6 +35,7 @@ struct enrolment { /* holds secrets: keep it in locked memory */
 	uint8_t threshold;
 	uint8_t members;
 	enum trust_class trust_class;
+	struct enrolment_tpm tpm;
 	char policy[CV_POLICY_MAX + 1]; /* JSON text */
 	size_t policy_len;
 };

@@ -39,6 +39,7 @@
 #define CV_NAME_MAX 63			/* digest names, place names, software names */
 #define CV_DIGESTS_MAX 16		/* measurements in one token */
 #define CV_REFERENCE_VALUES_MAX 64	/* per measurement name, in one policy */
+#define CV_PCR_VALUES_MAX 16		/* per PCR, and of firmware versions, in one policy */
 #define CV_PLACES_MAX 64		/* per list, in one policy */
 #define CV_AUTHORIZE_REPLY_BYTES 1024	/* 200 and 403 of /v1/authorize are padded to this */
 

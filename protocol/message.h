@@ -15,6 +15,7 @@
 #include "protocol/hpke.h"
 #include "protocol/limits.h"
 #include "protocol/reason.h"
+#include "protocol/tpm_quote.h"
 
 #define MESSAGE_TARGET_NONCE "/v1/nonce"
 #define MESSAGE_TARGET_AUTHORIZE "/v1/authorize"
@@ -44,7 +45,7 @@ struct authorize_request { /* also /v1/check */
 	uint8_t nonce[CV_NONCE_BYTES];
 	const char *evidence; /* borrowed: the caller's buffer */
 	size_t evidence_len;
-	uint8_t has_quote; /* a quote was there; this version has no use for it */
+	const struct tpm_quote *quote; /* borrowed; NULL: none */
 };
 
 struct authorize_answer {
@@ -120,9 +121,9 @@ MESSAGE_DECODE(nonce_request_decode, nonce_request);
 MESSAGE_ENCODE(nonce_answer_encode, nonce_answer);
 MESSAGE_DECODE(nonce_answer_decode, nonce_answer);
 MESSAGE_ENCODE(authorize_request_encode, authorize_request);
-/* m->evidence points to `evidence` afterwards. */
+/* m->evidence points to `evidence` afterwards, and m->quote to `quote` if there was one. */
 CV_MUST_CHECK enum cv_err authorize_request_decode(struct authorize_request *m, const char *body,
-	size_t len, char evidence[CV_EVIDENCE_MAX + 1]);
+	size_t len, char evidence[CV_EVIDENCE_MAX + 1], struct tpm_quote *quote);
 /* Padded to exactly CV_AUTHORIZE_REPLY_BYTES. */
 MESSAGE_ENCODE(authorize_answer_encode, authorize_answer);
 MESSAGE_DECODE(authorize_answer_decode, authorize_answer);

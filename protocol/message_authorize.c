@@ -2,13 +2,57 @@
 
 #include <string.h>
 
+#include "protocol/base64url.h"
 #include "protocol/json_get.h"
 #include "protocol/json_write.h"
+
+static enum cv_err put_quote(struct json_writer *w, const struct tpm_quote *q)
+{
+	if (q->attest_len > TPM_ATTEST_MAX || q->signature_len > TPM_SIGNATURE_MAX)
+		return CV_ERR_ARGUMENT;
+	json_object_open(w, "quote");
+	json_bytes(w, "attest", q->attest, q->attest_len);
+	json_bytes(w, "signature", q->signature, q->signature_len);
+	json_bytes(w, "pcrs", q->pcrs, sizeof(q->pcrs));
+	json_object_close(w);
+	return CV_OK;
+}
+
+static enum cv_err get_run(
+	const struct cJSON *tree, const char *name, uint8_t *out, size_t cap, size_t *len)
+{
+	const char *text;
+	size_t text_len;
+	enum cv_err err = json_get_text_ref(tree, name, &text, &text_len);
+
+	return err == CV_OK ? base64url_decode(out, cap, len, text, text_len) : err;
+}
+
+/* Only the members' form: what a TPM may have put into them is tpm_quote.h's. */
+static enum cv_err get_quote(const struct cJSON *tree, struct tpm_quote *q)
+{
+	static const char *const names[] = {"attest", "signature", "pcrs", NULL};
+	const struct cJSON *quote;
+	enum cv_err err = json_get_object(tree, "quote", &quote);
+
+	memset(q, 0, sizeof(*q));
+	if (err == CV_OK)
+		err = json_only(quote, names);
+	if (err == CV_OK)
+		err = get_run(quote, "attest", q->attest, sizeof(q->attest), &q->attest_len);
+	if (err == CV_OK)
+		err = get_run(
+			quote, "signature", q->signature, sizeof(q->signature), &q->signature_len);
+	if (err == CV_OK)
+		err = json_get_bytes(quote, "pcrs", q->pcrs, sizeof(q->pcrs));
+	return err;
+}
 
 enum cv_err authorize_request_encode(
 	char *out, size_t cap, size_t *len, const struct authorize_request *m)
 {
 	struct json_writer w;
+	enum cv_err err = CV_OK;
 
 	json_begin(&w, out, cap);
 	json_object_open(&w, NULL);
@@ -17,12 +61,15 @@ enum cv_err authorize_request_encode(
 	json_u64(&w, "epoch", m->epoch);
 	json_bytes(&w, "nonce", m->nonce, sizeof(m->nonce));
 	json_text_n(&w, "evidence", m->evidence, m->evidence_len);
+	if (m->quote != NULL)
+		err = put_quote(&w, m->quote);
 	json_object_close(&w);
-	return json_end(&w, len);
+	return err == CV_OK ? json_end(&w, len) : err;
 }
 
 static enum cv_err authorize_request_from(
-	struct authorize_request *m, const struct cJSON *tree, char *evidence)
+	struct authorize_request *m, const struct cJSON *tree, char *evidence,
+	struct tpm_quote *quote)
 {
 	static const char *const names[] = {
 		"request_id", "volume_id", "epoch", "nonce", "evidence", "quote", NULL};
@@ -39,8 +86,8 @@ static enum cv_err authorize_request_from(
 	if (err == CV_OK)
 		err = json_get_bytes(tree, "nonce", m->nonce, sizeof(m->nonce));
 	if (err == CV_OK && json_has(tree, "quote")) {
-		err = json_get_text_ref(tree, "quote", &text, &m->evidence_len);
-		m->has_quote = 1;
+		err = get_quote(tree, quote);
+		m->quote = quote;
 	}
 	if (err == CV_OK)
 		err = json_get_text_ref(tree, "evidence", &text, &m->evidence_len);
@@ -52,7 +99,7 @@ static enum cv_err authorize_request_from(
 }
 
 enum cv_err authorize_request_decode(struct authorize_request *m, const char *body, size_t len,
-	char evidence[CV_EVIDENCE_MAX + 1])
+	char evidence[CV_EVIDENCE_MAX + 1], struct tpm_quote *quote)
 {
 	struct authorize_request decoded;
 	struct cJSON *tree = NULL;
@@ -60,7 +107,7 @@ enum cv_err authorize_request_decode(struct authorize_request *m, const char *bo
 
 	memset(&decoded, 0, sizeof(decoded));
 	if (err == CV_OK)
-		err = authorize_request_from(&decoded, tree, evidence);
+		err = authorize_request_from(&decoded, tree, evidence, quote);
 	if (err == CV_OK)
 		*m = decoded;
 	json_free(tree);

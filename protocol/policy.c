@@ -232,11 +232,121 @@ static enum cv_err get_iat(const struct cJSON *tree, struct policy *p, const str
 	return err;
 }
 
+/* "0" .. "15" without leading zeros; the position, or -1. */
+static int pcr_position(const char *name)
+{
+	unsigned int number = 0;
+	size_t len = strlen(name);
+
+	if (len < 1 || len > 2 || (len == 2 && name[0] == '0'))
+		return -1;
+	for (size_t i = 0; i < len; i++) {
+		if (name[i] < '0' || name[i] > '9')
+			return -1;
+		number = 10 * number + (unsigned int)(name[i] - '0');
+	}
+	return tpm_pcr_position(number);
+}
+
+static enum cv_err get_pcr(const cJSON *item, struct policy_pcr *pcr, const struct complaint *c)
+{
+	const cJSON *value;
+	enum cv_err err;
+
+	if (!cJSON_IsArray(item) || item->child == NULL)
+		return complain(c, CV_ERR_TYPE, "pcrs", item->string,
+			"must be a list of at least one value");
+	cJSON_ArrayForEach(value, item)
+	{
+		if (pcr->count >= CV_PCR_VALUES_MAX)
+			return complain(
+				c, CV_ERR_TOO_LONG, "pcrs", item->string, "too many values");
+		err = cJSON_IsString(value) ?
+			hex_decode(pcr->values[pcr->count], CV_HASH_BYTES, value->valuestring,
+				strlen(value->valuestring)) :
+			CV_ERR_TYPE;
+		if (err != CV_OK)
+			return complain(c, err, "pcrs", item->string,
+				"a value is not 64 lower-case hex digits");
+		pcr->count++;
+	}
+	return CV_OK;
+}
+
+static enum cv_err get_pcrs(const struct cJSON *tree, struct policy *p, const struct complaint *c)
+{
+	const struct cJSON *rules;
+	const cJSON *item;
+	enum cv_err err = get_section(tree, "pcrs", 1, &p->pcrs, &rules, c);
+
+	if (err != CV_OK || rules == NULL)
+		return err;
+	cJSON_ArrayForEach(item, rules)
+	{
+		const int position = pcr_position(item->string);
+
+		if (position < 0)
+			return complain(c, CV_ERR_RANGE, "pcrs", NULL,
+				"a PCR is not one of 0 to 9 and 11 to 15, which a quote covers");
+		err = get_pcr(item, &p->pcr[position], c);
+		if (err != CV_OK)
+			return err;
+	}
+	return CV_OK;
+}
+
+static enum cv_err get_firmware_value(const cJSON *value, uint64_t *out)
+{
+	uint8_t raw[8];
+	enum cv_err err = cJSON_IsString(value) ?
+		hex_decode(raw, sizeof(raw), value->valuestring, strlen(value->valuestring)) :
+		CV_ERR_TYPE;
+
+	if (err != CV_OK)
+		return err;
+	*out = 0;
+	for (size_t i = 0; i < sizeof(raw); i++)
+		*out = *out << 8 | raw[i];
+	return CV_OK;
+}
+
+/* A list, where the other sections are objects; an empty one is as good as none. */
+static enum cv_err get_firmware(
+	const struct cJSON *tree, struct policy *p, const struct complaint *c)
+{
+	static const char name[] = "tpm_firmware";
+	const cJSON *item = cJSON_GetObjectItemCaseSensitive(tree, name);
+	const cJSON *value;
+	enum cv_err err;
+
+	p->firmware = POLICY_EMPTY;
+	if (item == NULL)
+		return CV_OK;
+	if (cJSON_IsString(item) && text_equal(item->valuestring, NOT_REQUIRED)) {
+		p->firmware = POLICY_NOT_REQUIRED;
+		return CV_OK;
+	}
+	if (!cJSON_IsArray(item))
+		return complain(
+			c, CV_ERR_TYPE, name, NULL, "must be a list or \"not_required\"");
+	cJSON_ArrayForEach(value, item)
+	{
+		if (p->firmware_count >= CV_PCR_VALUES_MAX)
+			return complain(c, CV_ERR_TOO_LONG, name, NULL, "too many versions");
+		err = get_firmware_value(value, &p->firmwares[p->firmware_count++]);
+		if (err != CV_OK)
+			return complain(c, err, name, NULL,
+				"a version is not 16 lower-case hex digits");
+		p->firmware = POLICY_RULES;
+	}
+	return CV_OK;
+}
+
 static enum cv_err policy_from(
 	struct policy *p, const struct cJSON *tree, const struct complaint *c)
 {
 	static const char *const names[] = {"v", "policy_version", "boot", "measurements", "place",
-		"iat", "lease_seconds", "reveal_reason", NULL};
+		"iat", "pcrs", "tpm_firmware", "lease_seconds", "reveal_reason", NULL};
 	uint64_t format = 0;
 	uint64_t lease = 0;
 	int reveal = 0;
@@ -254,6 +364,10 @@ static enum cv_err policy_from(
 		err = get_place(tree, p, c);
 	if (err == CV_OK)
 		err = get_iat(tree, p, c);
+	if (err == CV_OK)
+		err = get_pcrs(tree, p, c);
+	if (err == CV_OK)
+		err = get_firmware(tree, p, c);
 	if (err == CV_OK)
 		err = number(tree, "", "lease_seconds", 0, UINT32_MAX, &lease, c);
 	if (err == CV_OK && json_get_bool(tree, "reveal_reason", &reveal) != CV_OK)
@@ -298,6 +412,29 @@ enum cv_err policy_lint(const struct policy *p, char *problem, size_t problem_ca
 		if (sections[i].section == POLICY_EMPTY)
 			return complain(&c, CV_ERR_TYPE, sections[i].name, NULL,
 				"absent or empty: nothing would ever be released");
+	}
+	return CV_OK;
+}
+
+enum cv_err policy_lint_class(const struct policy *p, enum trust_class trust_class,
+	char *problem, size_t problem_cap)
+{
+	struct complaint c = {problem, problem_cap};
+	const struct {
+		const char *name;
+		enum policy_section section;
+	} sections[] = {
+		{"pcrs", p->pcrs},
+		{"tpm_firmware", p->firmware},
+	};
+
+	for (size_t i = 0; i < sizeof(sections) / sizeof(sections[0]); i++) {
+		if (trust_class == TRUST_TPM && sections[i].section == POLICY_EMPTY)
+			return complain(&c, CV_ERR_TYPE, sections[i].name, NULL,
+				"absent or empty: a device with a TPM would get nothing");
+		if (trust_class != TRUST_TPM && sections[i].section == POLICY_RULES)
+			return complain(&c, CV_ERR_TYPE, sections[i].name, NULL,
+				"only a device of trust class tpm can keep this rule");
 	}
 	return CV_OK;
 }

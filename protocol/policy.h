@@ -2,8 +2,10 @@
 #ifndef CONCLAVE_PROTOCOL_POLICY_H
 #define CONCLAVE_PROTOCOL_POLICY_H
 
+#include "protocol/enrol.h"
 #include "protocol/evidence.h"
 #include "protocol/limits.h"
+#include "protocol/tpm_quote.h"
 
 enum policy_section {
 	POLICY_EMPTY = 0,     /* absent or empty: refuses */
@@ -15,6 +17,11 @@ struct policy_measurement {
 	char name[EVIDENCE_TEXT_BUF];
 	uint8_t count;
 	uint8_t values[CV_REFERENCE_VALUES_MAX][CV_HASH_BYTES];
+};
+
+struct policy_pcr {
+	uint8_t count; /* 0: not looked at */
+	uint8_t values[CV_PCR_VALUES_MAX][CV_HASH_BYTES];
 };
 
 struct policy_list {
@@ -36,6 +43,12 @@ struct policy { /* large: allocate it */
 	enum policy_section iat;
 	uint64_t iat_max_age_s;
 	uint64_t iat_max_ahead_s;
+	/* devices of trust class tpm only; policies made before there was one have neither */
+	enum policy_section pcrs;
+	struct policy_pcr pcr[TPM_PCR_COUNT]; /* by tpm_pcr_position */
+	enum policy_section firmware;
+	uint8_t firmware_count;
+	uint64_t firmwares[CV_PCR_VALUES_MAX];
 	uint32_t lease_s;
 	uint8_t reveal_reason;
 };
@@ -47,6 +60,12 @@ struct policy { /* large: allocate it */
  */
 CV_MUST_CHECK enum cv_err policy_decode(
 	struct policy *p, const char *json, size_t len, char *problem, size_t problem_cap);
+/*
+ * What a device of this class must and must not find in its policy: class tpm needs `pcrs` and
+ * `tpm_firmware`, no other class can keep their rules. Errors as policy_lint.
+ */
+CV_MUST_CHECK enum cv_err policy_lint_class(const struct policy *p, enum trust_class trust_class,
+	char *problem, size_t problem_cap);
 /* CV_OK if no section is POLICY_EMPTY; else CV_ERR_TYPE with the section named in problem. */
 CV_MUST_CHECK enum cv_err policy_lint(const struct policy *p, char *problem, size_t problem_cap);
 

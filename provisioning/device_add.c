@@ -34,6 +34,7 @@ static const struct option_spec options[] = {
 	{"recovery-out-fd", OPTION_TEXT, "N", "write the recovery code to descriptor N"},
 	{"passphrase-out-fd", OPTION_TEXT, "N", "write the bundle's passphrase to descriptor N"},
 	{"mcu", OPTION_FLAG, NULL, "a microcontroller: sealed settings instead of a volume"},
+	{"tpm", OPTION_FLAG, NULL, "a device with a TPM 2.0: not built yet, exit code 4"},
 	{"settings", OPTION_TEXT, "FILE", "with --mcu: what to seal, a JSON object"},
 	{"state-dir", OPTION_TEXT, "DIR", "also write the device's files there, keys in clear"},
 	{"online", OPTION_FLAG, NULL, "send the packages now (this is the default)"},
@@ -160,6 +161,10 @@ static enum cv_err read_plan(struct add *a, const struct context *ctx)
 	struct deal_plan *plan = &a->plan;
 	enum cv_err err;
 
+	if (option_flag(ctx, "tpm")) {
+		log_error("device add: --tpm: enrolling a TPM is not built into this version");
+		return CV_ERR_NOT_BUILT;
+	}
 	a->mcu = option_flag(ctx, "mcu");
 	plan->fleet = &a->fleet;
 	plan->op = &a->op;

@@ -31,15 +31,19 @@ static void round_trip_authorize_request(const char *data, size_t len)
 {
 	static char evidence[CV_EVIDENCE_MAX + 1], again_evidence[CV_EVIDENCE_MAX + 1];
 	static char text[2 * CV_BODY_MAX];
+	static struct tpm_quote quote, again_quote;
 	struct authorize_request m, again;
 	size_t n;
 
-	if (authorize_request_decode(&m, data, len, evidence) != CV_OK)
+	if (authorize_request_decode(&m, data, len, evidence, &quote) != CV_OK)
 		return;
 	if (authorize_request_encode(text, sizeof(text), &n, &m) != CV_OK)
 		abort();
 	/* escapes may lengthen the text over the limit of a body */
-	if (n <= CV_BODY_MAX && (authorize_request_decode(&again, text, n, again_evidence) != CV_OK ||
+	if (n <= CV_BODY_MAX && (authorize_request_decode(&again, text, n, again_evidence,
+					 &again_quote) != CV_OK ||
+					(m.quote != NULL &&
+						memcmp(&quote, &again_quote, sizeof(quote)) != 0) ||
 					strcmp(evidence, again_evidence) != 0))
 		abort();
 }

@@ -122,13 +122,14 @@ static void ev_device(void) { f->evidence.ueid[32] ^= 1; }
 static void ev_volume(void) { f->evidence.volume_id[0] ^= 1; }
 static void ev_epoch(void) { f->evidence.epoch = 3; }
 static void ev_share_set(void) { f->evidence.share_set_hash[31] ^= 1; }
-static void quote(void) { f->request.has_quote = 1; }
+static struct tpm_quote a_quote;
+
+static void quote(void) { f->request.quote = &a_quote; }
 static void debug(void) { f->evidence.platform.dbgstat = EVIDENCE_DEBUG_ENABLED; }
 static void debug_odd(void) { f->evidence.platform.dbgstat = (enum evidence_debug)77; }
 static void no_policy(void) { f->in.policy = NULL; }
 static void boot_empty(void) { f->policy.boot = POLICY_EMPTY; }
 static void boot_form(void) { memset(f->evidence.platform.boot_id, 0, 8); }
-static void boot_form_tpm(void) { f->record.trust_class = TRUST_TPM; }
 
 static void counter(uint64_t last, uint64_t now)
 {
@@ -162,6 +163,8 @@ static void measurements_empty(void) { f->policy.measurements = POLICY_EMPTY; }
 static void measurements_none(void) { f->policy.measurement_count = 0; }
 static void measurement_missing(void) { strcpy(f->evidence.platform.digests[1].name, "App"); }
 static void measurement_mismatch(void) { f->evidence.platform.digests[1].value[31] ^= 1; }
+static void pcrs_ruled(void) { f->policy.pcrs = POLICY_RULES; }
+static void firmware_ruled(void) { f->policy.firmware = POLICY_RULES; }
 static void place_empty(void) { f->policy.place = POLICY_EMPTY; }
 
 static void place_no_list(void)
@@ -212,7 +215,6 @@ static const struct fault {
 	{ no_policy, REASON_POLICY_EMPTY, 15 },
 	{ boot_empty, REASON_POLICY_EMPTY, 16 },
 	{ boot_form, REASON_BOOT_FORM, 17 },
-	{ boot_form_tpm, REASON_BOOT_FORM, 17 },
 	{ boot_rollback, REASON_BOOT_ROLLBACK, 17 },
 	{ boot_ahead, REASON_BOOT_AHEAD, 17 },
 	{ boot_key, REASON_BOOT_KEY, 17 },
@@ -225,6 +227,8 @@ static const struct fault {
 	{ measurements_none, REASON_POLICY_EMPTY, 22 },
 	{ measurement_missing, REASON_MEASUREMENT_MISSING, 23 },
 	{ measurement_mismatch, REASON_MEASUREMENT_MISMATCH, 24 },
+	{ pcrs_ruled, REASON_QUOTE_MISSING, 31 },
+	{ firmware_ruled, REASON_QUOTE_MISSING, 31 },
 	{ place_empty, REASON_POLICY_EMPTY, 25 },
 	{ place_no_list, REASON_POLICY_EMPTY, 26 },
 	{ place_missing, REASON_PLACE_MISSING, 27 },
@@ -283,11 +287,14 @@ static void the_first_of_two_faults_names_the_reason(void **state)
 	}
 }
 
-/* Each reason that a verdict can have is in the table above. */
+/* Each reason that a verdict can have is in the table above, or in test_authorize_tpm.c. */
 static void every_reason_is_tested(void **state)
 {
 	static const enum reason elsewhere[] = { REASON_RELEASE, REASON_RATE_LIMITED,
-		REASON_STORE_FAILED, REASON_MALFORMED, REASON_COUNTER_REUSED };
+		REASON_STORE_FAILED, REASON_MALFORMED, REASON_COUNTER_REUSED,
+		REASON_QUOTE_FORMAT, REASON_QUOTE_ALGORITHM, REASON_QUOTE_SIGNATURE,
+		REASON_QUOTE_TYPE, REASON_QUOTE_KEY, REASON_QUOTE_TOKEN, REASON_QUOTE_SELECTION,
+		REASON_QUOTE_DIGEST, REASON_PCR_MISMATCH, REASON_FIRMWARE_MISMATCH };
 
 	(void)state;
 	for (int r = 0; r < REASON_COUNT_; r++) {

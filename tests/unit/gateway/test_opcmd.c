@@ -17,6 +17,7 @@
 #include "protocol/json_get.h"
 #include "protocol/op.h"
 #include "tests/unit/gateway/keeper_rig.h"
+#include "tests/vectors/tpm_vectors.h"
 
 #define EXPIRY 4102444800u
 
@@ -316,6 +317,16 @@ static void packages_are_taken_once(void **state)
 	rig_free(rig);
 }
 
+static void give_tpm(struct rig_device *d)
+{
+	struct enrolment *e = &d->enrolment;
+
+	e->trust_class = TRUST_TPM;
+	memcpy(e->tpm.ek_name, v_tpm_ek_name, sizeof(e->tpm.ek_name));
+	memcpy(e->tpm.ak, v_tpm_ak, sizeof(v_tpm_ak));
+	e->tpm.ak_len = sizeof(v_tpm_ak);
+}
+
 static void packages_for_others_or_by_others_are_refused(void **state)
 {
 	struct rig *rig = rig_enrolled();
@@ -341,10 +352,12 @@ static void packages_for_others_or_by_others_are_refused(void **state)
 	rig_package(rig, d);
 	rig->admin = kept;
 	assert_string_equal(op_reason(rig, &kept, "enrol", package_body(d)), "op_role");
-	d->enrolment.trust_class = TRUST_TPM;
+	/* A device with a TPM, and a policy that does not say what to demand of it. */
+	give_tpm(d);
 	rig_package(rig, d);
-	assert_string_equal(op_reason(rig, &kept, "enrol", package_body(d)), "not_built");
+	assert_string_equal(op_reason(rig, &kept, "enrol", package_body(d)), "policy_empty");
 	d->enrolment.trust_class = TRUST_SOFTWARE;
+	memset(&d->enrolment.tpm, 0, sizeof(d->enrolment.tpm));
 	strcpy(d->enrolment.policy, "{\"v\":1,\"policy_version\":1,\"boot\":{\"max_keys\":3,"
 				    "\"max_step\":1},\"measurements\":{},\"place\":\"not_required\","
 				    "\"iat\":\"not_required\",\"lease_seconds\":0,"
@@ -357,6 +370,47 @@ static void packages_for_others_or_by_others_are_refused(void **state)
 	rig_package(rig, d);
 	assert_string_equal(op_reason(rig, &kept, "enrol", package_body(d)), "malformed");
 	assert_string_equal(op_reason(rig, &kept, "show", "{\"device\":\"d2\"}"), "not_found");
+	free(d);
+	rig_free(rig);
+}
+
+static void an_enrolled_device_never_takes_another_tpm(void **state)
+{
+	struct rig *rig = rig_enrolled();
+	struct rig_device *d = malloc(sizeof(*d));
+	struct rig_device *other = malloc(sizeof(*other));
+	struct cJSON *tree;
+
+	(void)state;
+	rig_device_make(rig, d, "d2");
+	give_tpm(d);
+	strcpy(d->enrolment.policy, "{\"v\":1,\"policy_version\":1,\"boot\":{\"max_keys\":3,"
+				    "\"max_step\":1},\"measurements\":\"not_required\","
+				    "\"place\":\"not_required\",\"iat\":\"not_required\","
+				    "\"pcrs\":\"not_required\",\"tpm_firmware\":\"not_required\","
+				    "\"lease_seconds\":0,\"reveal_reason\":true}");
+	d->enrolment.policy_len = strlen(d->enrolment.policy);
+	rig_package(rig, d);
+	tree = op_tree(rig, "enrol", package_body(d));
+	expect_text(tree, "result", "enrolled");
+	json_free(tree);
+	*other = *d;
+	other->enrolment.tpm.ek_name[33] ^= 1;
+	rig_package(rig, other);
+	assert_string_equal(op_reason(rig, &rig->admin, "enrol", package_body(other)), "exists");
+	assert_int_equal(crypto_random(other->enrolment.volume_id, 16), CV_OK);
+	rig_package(rig, other);
+	assert_string_equal(op_reason(rig, &rig->admin, "share", package_body(other)), "conflict");
+	other->enrolment.tpm = d->enrolment.tpm;
+	other->enrolment.tpm.ak[sizeof(v_tpm_ak) - 1] ^= 1;
+	rig_package(rig, other);
+	assert_string_equal(op_reason(rig, &rig->admin, "share", package_body(other)), "conflict");
+	other->enrolment.tpm = d->enrolment.tpm;
+	rig_package(rig, other);
+	tree = op_tree(rig, "share", package_body(other));
+	expect_text(tree, "result", "enrolled");
+	json_free(tree);
+	free(other);
 	free(d);
 	rig_free(rig);
 }
@@ -628,6 +682,7 @@ int main(void)
 		cmocka_unit_test(revoked_operators_stay_revoked),
 		cmocka_unit_test(packages_are_taken_once),
 		cmocka_unit_test(packages_for_others_or_by_others_are_refused),
+		cmocka_unit_test(an_enrolled_device_never_takes_another_tpm),
 		cmocka_unit_test(a_second_volume_needs_the_same_keys),
 		cmocka_unit_test(states_change_as_the_table_says),
 		cmocka_unit_test(policies_only_get_newer),

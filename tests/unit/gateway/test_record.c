@@ -72,6 +72,35 @@ static void comes_back_as_it_was(void **state)
 	free(back);
 }
 
+/* Records of fleets that never heard of a TPM: not a byte is another. */
+static void only_class_tpm_has_a_tpm_in_its_record(void **state)
+{
+	struct record *rec = made(), *back = calloc(1, sizeof(*back));
+	uint8_t before[RECORD_PLAIN_MAX], text[RECORD_PLAIN_MAX];
+	size_t before_len, len;
+
+	(void)state;
+	assert_int_equal(record_encode(before, &before_len, rec), CV_OK);
+	memset(rec->tpm.ek_name, 0x44, sizeof(rec->tpm.ek_name));
+	memset(rec->tpm.ak, 0x55, 88);
+	rec->tpm.ak_len = 88;
+	assert_int_equal(record_encode(text, &len, rec), CV_OK);
+	assert_int_equal(len, before_len);
+	assert_memory_equal(text, before, len);
+	rec->trust_class = TRUST_TPM;
+	assert_int_equal(record_encode(text, &len, rec), CV_OK);
+	assert_int_equal(len, before_len + 4 + TPM_NAME_BYTES + 4 + 88);
+	assert_int_equal(record_decode(back, text, len), CV_OK);
+	assert_memory_equal(&back->tpm, &rec->tpm, sizeof(rec->tpm));
+	for (size_t cut = before_len; cut < len; cut++)
+		assert_int_equal(record_decode(back, text, cut), CV_ERR_FORMAT);
+	assert_int_equal(record_decode(back, text, len + 1), CV_ERR_FORMAT);
+	rec->tpm.ak_len = TPM_PUBLIC_MAX + 1;
+	assert_int_equal(record_encode(text, &len, rec), CV_ERR_ARGUMENT);
+	free(rec);
+	free(back);
+}
+
 static void the_largest_record_fits(void **state)
 {
 	struct record *rec = made();
@@ -89,6 +118,8 @@ static void the_largest_record_fits(void **state)
 	memset(rec->note, 'n', RECORD_NOTE_BUF - 1);
 	memset(rec->device, 'd', CV_ID_MAX);
 	rec->boot.history_count = RECORD_BOOT_HISTORY;
+	rec->trust_class = TRUST_TPM;
+	rec->tpm.ak_len = TPM_PUBLIC_MAX;
 	assert_int_equal(record_encode(text, &len, rec), CV_OK);
 	rec->volume_count = RECORD_VOLUMES_MAX + 1;
 	assert_int_equal(record_encode(text, &len, rec), CV_ERR_ARGUMENT);
@@ -204,6 +235,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(comes_back_as_it_was),
+		cmocka_unit_test(only_class_tpm_has_a_tpm_in_its_record),
 		cmocka_unit_test(the_largest_record_fits),
 		cmocka_unit_test(refuses_every_truncation_and_a_byte_more),
 		cmocka_unit_test(every_bit_decodes_within_bounds),

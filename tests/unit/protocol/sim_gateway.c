@@ -213,6 +213,7 @@ static void serve_authorize(struct sim_gateway *g, uint64_t now_ms, enum sim_con
 	const struct sim_message *request, struct sim_message *answer)
 {
 	static char text[CV_EVIDENCE_MAX + 1];
+	static struct tpm_quote quote;
 	static struct evidence ev;
 	int check = strcmp(request->target, MESSAGE_TARGET_CHECK) == 0;
 	struct check_answer a = {.would_release = 1, .policy_version = 1, .store_revision = 1};
@@ -221,7 +222,7 @@ static void serve_authorize(struct sim_gateway *g, uint64_t now_ms, enum sim_con
 	enum reason reason = REASON_INTERNAL;
 
 	answer->status = 200;
-	if (authorize_request_decode(&m, request->body, request->body_len, text) != CV_OK) {
+	if (authorize_request_decode(&m, request->body, request->body_len, text, &quote) != CV_OK) {
 		refuse_for(answer, REASON_MALFORMED, 1);
 		return;
 	}

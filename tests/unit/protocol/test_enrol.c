@@ -6,6 +6,7 @@
 #include "tests/unit/protocol/check.h"
 #include "tests/unit/protocol/damage.h"
 #include "tests/unit/protocol/documents.h"
+#include "tests/vectors/tpm_vectors.h"
 
 static enum cv_err open_at(const char *gateway, const uint8_t *private_key, const char *data,
 	size_t len)
@@ -251,6 +252,65 @@ static void seal_refuses_what_open_would_refuse(void **state)
 	}
 }
 
+static enum cv_err seal_tpm(const struct enrolment *e, char *text, size_t cap, size_t *len)
+{
+	struct jws_signer signer = jws_key_signer(v_operator_private);
+
+	return enrolment_seal(text, cap, len, e, v_enrolment_public, v_opcert, &signer);
+}
+
+/* What the vector holds, for a device whose TPM is the one of the TPM's vectors. */
+static void tpm_enrolment(struct enrolment *e)
+{
+	struct opcert cert;
+
+	assert_int_equal(enrolment_open(e, v_enrol, TEXT_LEN(v_enrol), &vector_trust, "gw-b",
+				 v_enrolment_private, &cert),
+		CV_OK);
+	e->trust_class = TRUST_TPM;
+	memcpy(e->tpm.ek_name, v_tpm_ek_name, sizeof(e->tpm.ek_name));
+	memcpy(e->tpm.ak, v_tpm_ak, sizeof(v_tpm_ak));
+	e->tpm.ak_len = sizeof(v_tpm_ak);
+}
+
+static void names_the_tpm_of_a_device_that_has_one(void **state)
+{
+	static struct enrolment e, again;
+	static char text[ENROL_MAX + 1];
+	struct opcert cert;
+	size_t len;
+
+	(void)state;
+	tpm_enrolment(&e);
+	assert_int_equal(seal_tpm(&e, text, sizeof(text), &len), CV_OK);
+	assert_int_equal(enrolment_open(&again, text, len, &vector_trust, "gw-b",
+				 v_enrolment_private, &cert),
+		CV_OK);
+	assert_int_equal(again.trust_class, TRUST_TPM);
+	assert_memory_equal(&again.tpm, &e.tpm, sizeof(e.tpm));
+}
+
+static void refuses_a_tpm_that_may_not_attest(void **state)
+{
+	static struct enrolment good, bad;
+	static char text[ENROL_MAX + 1];
+	size_t len;
+
+	(void)state;
+	tpm_enrolment(&good);
+	for (int i = 0; i < 5; i++) {
+		bad = good;
+		switch (i) {
+		case 0: bad.tpm.ak_len = 0; break;
+		case 1: bad.tpm.ak_len--; break;
+		case 2: bad.tpm.ak[5] ^= 0x01; break; /* not restricted */
+		case 3: bad.tpm.ak_len = TPM_PUBLIC_MAX + 1; break;
+		default: bad.trust_class = TRUST_SOFTWARE; break;
+		}
+		assert_int_equal(seal_tpm(&bad, text, sizeof(text), &len), CV_ERR_ARGUMENT);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -264,6 +324,8 @@ int main(void)
 		cmocka_unit_test(only_the_role_enrol_may_sign),
 		cmocka_unit_test(the_largest_policy_travels_and_a_larger_one_does_not),
 		cmocka_unit_test(seal_refuses_what_open_would_refuse),
+		cmocka_unit_test(names_the_tpm_of_a_device_that_has_one),
+		cmocka_unit_test(refuses_a_tpm_that_may_not_attest),
 	};
 
 	return cmocka_run_group_tests(tests, crypto_start, NULL);

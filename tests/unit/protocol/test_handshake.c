@@ -42,10 +42,11 @@ static void expect_secret(void)
 static void evidence_of(struct evidence *ev, const struct sim_message *m)
 {
 	static char text[CV_EVIDENCE_MAX + 1];
+	static struct tpm_quote quote;
 	struct authorize_request r;
 
 	assert_string_equal(m->target, MESSAGE_TARGET_AUTHORIZE);
-	assert_int_equal(authorize_request_decode(&r, m->body, m->body_len, text), CV_OK);
+	assert_int_equal(authorize_request_decode(&r, m->body, m->body_len, text, &quote), CV_OK);
 	assert_int_equal(evidence_decode(ev, r.evidence, r.evidence_len,
 		w.gateways[m->member].attestation_public), CV_OK);
 }

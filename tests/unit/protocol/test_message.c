@@ -3,6 +3,7 @@
 #include "protocol/mac.h"
 #include "tests/unit/protocol/check.h"
 #include "tests/unit/protocol/damage.h"
+#include "tests/vectors/tpm_vectors.h"
 #include "tests/unit/protocol/documents.h"
 
 /*
@@ -45,22 +46,26 @@ static enum cv_err do_authorize_request(const char *data, size_t len)
 {
 	static char evidence[CV_EVIDENCE_MAX + 1], evidence2[CV_EVIDENCE_MAX + 1];
 	static char text[CV_BODY_MAX];
+	static struct tpm_quote quote, quote2;
 	struct authorize_request m, again;
 	size_t n;
-	enum cv_err err = authorize_request_decode(&m, data, len, evidence);
+	enum cv_err err = authorize_request_decode(&m, data, len, evidence, &quote);
 
-	if (err != CV_OK || m.has_quote)
+	if (err != CV_OK)
 		return err;
 	assert_ptr_equal(m.evidence, evidence);
 	assert_int_equal(m.evidence_len, strlen(evidence));
 	assert_int_equal(authorize_request_encode(text, sizeof(text), &n, &m), CV_OK);
-	err = authorize_request_decode(&again, text, n, evidence2);
+	err = authorize_request_decode(&again, text, n, evidence2, &quote2);
 	if (err == CV_ERR_MEMORY)
 		return err;
 	assert_int_equal(err, CV_OK);
 	assert_string_equal(evidence2, evidence);
 	assert_memory_equal(again.nonce, m.nonce, sizeof(m.nonce));
 	assert_int_equal(again.epoch, m.epoch);
+	assert_int_equal(again.quote != NULL, m.quote != NULL);
+	if (m.quote != NULL)
+		assert_memory_equal(&quote2, &quote, sizeof(quote));
 	return CV_OK;
 }
 
@@ -109,6 +114,7 @@ static void decodes_what_the_reference_wrote(void **state)
 	char evidence[CV_EVIDENCE_MAX + 1];
 	struct nonce_request nr;
 	struct nonce_answer na;
+	static struct tpm_quote quote;
 	struct authorize_request ar;
 	struct authorize_answer aa;
 
@@ -123,11 +129,11 @@ static void decodes_what_the_reference_wrote(void **state)
 	assert_memory_equal(na.nonce, v_nonce, 40);
 	assert_int_equal(na.expires_in_s, 30);
 	assert_int_equal(authorize_request_decode(&ar, v_authorize_request,
-				 TEXT_LEN(v_authorize_request), evidence),
+				 TEXT_LEN(v_authorize_request), evidence, &quote),
 		CV_OK);
 	assert_memory_equal(ar.nonce, v_nonce, 40);
 	assert_string_equal(ar.evidence, v_evidence);
-	assert_int_equal(ar.has_quote, 0);
+	assert_null(ar.quote);
 	assert_int_equal(
 		authorize_answer_decode(&aa, v_authorize_answer, TEXT_LEN(v_authorize_answer)), CV_OK);
 	assert_memory_equal(aa.sealed_share, v_sealed_share, 80);
@@ -185,6 +191,7 @@ static void decodes_events_states_and_refusals_of_the_reference(void **state)
 static void encodes_as_the_reference(void **state)
 {
 	static char out[CV_BODY_MAX], evidence[CV_EVIDENCE_MAX + 1];
+	static struct tpm_quote quote;
 	struct authorize_request ar;
 	struct refusal later = {503, RETRY_LATER, 5, 0, REASON_INTERNAL};
 	struct refusal spent = {403, RETRY_NEW_NONCE, 5, 1, REASON_NONCE_SPENT};
@@ -201,7 +208,7 @@ static void encodes_as_the_reference(void **state)
 	assert_int_equal(event_answer_encode(out, sizeof(out), &len, NULL), CV_OK);
 	assert_string_equal(out, v_event_answer);
 	assert_int_equal(authorize_request_decode(&ar, v_authorize_request,
-				 TEXT_LEN(v_authorize_request), evidence),
+				 TEXT_LEN(v_authorize_request), evidence, &quote),
 		CV_OK);
 	assert_int_equal(authorize_request_encode(out, sizeof(out), &len, &ar), CV_OK);
 	assert_string_equal(out, v_authorize_request);
@@ -328,7 +335,8 @@ static void refuses_wrong_types_and_ranges(void **state)
 		{1, "\"expires_in\":30", "\"expires_in\":-1", CV_ERR_RANGE},
 		{1, "\"expires_in\":30", "\"expires_in\":3601", CV_ERR_RANGE},
 		{2, "\"evidence\":\"", "\"quote\":5,\"evidence\":\"", CV_ERR_TYPE},
-		{2, "\"evidence\":\"", "\"quote\":\"x\",\"evidence\":\"", CV_OK},
+		{2, "\"evidence\":\"", "\"quote\":\"x\",\"evidence\":\"", CV_ERR_TYPE},
+		{2, "\"evidence\":\"", "\"quote\":{},\"evidence\":\"", CV_ERR_TYPE},
 		{2, "\"evidence\":\"", "\"Evidence\":\"", CV_ERR_TYPE},
 		{3, "\"lease_seconds\":86400", "\"lease_seconds\":4294967296", CV_ERR_RANGE},
 		{3, "\"anchor\":\"anchor-1\"", "\"anchor\":\"with space\"", CV_ERR_FORMAT},
@@ -444,6 +452,63 @@ static void encode_refuses_what_decode_would_refuse(void **state)
 	assert_int_equal(status_answer_encode(out, sizeof(out), &len, &answer), CV_ERR_ARGUMENT);
 }
 
+static void carries_a_quote(void **state)
+{
+	static char out[CV_BODY_MAX], evidence[CV_EVIDENCE_MAX + 1];
+	static struct tpm_quote quote;
+	struct authorize_request ar;
+	size_t len;
+
+	(void)state;
+	assert_int_equal(authorize_request_decode(&ar, v_tpm_authorize_request,
+				 TEXT_LEN(v_tpm_authorize_request), evidence, &quote),
+		CV_OK);
+	assert_ptr_equal(ar.quote, &quote);
+	assert_int_equal(quote.attest_len, sizeof(v_tpm_quote_attest));
+	assert_memory_equal(quote.attest, v_tpm_quote_attest, quote.attest_len);
+	assert_int_equal(quote.signature_len, sizeof(v_tpm_quote_signature));
+	assert_memory_equal(quote.signature, v_tpm_quote_signature, quote.signature_len);
+	assert_memory_equal(quote.pcrs, v_tpm_quote_pcrs, sizeof(quote.pcrs));
+	assert_int_equal(authorize_request_encode(out, sizeof(out), &len, &ar), CV_OK);
+	assert_string_equal(out, v_tpm_authorize_request);
+	quote.attest_len = TPM_ATTEST_MAX + 1;
+	assert_int_equal(authorize_request_encode(out, sizeof(out), &len, &ar), CV_ERR_ARGUMENT);
+}
+
+static void survives_every_flip_in_a_quote(void **state)
+{
+	(void)state;
+	damage_accepts(do_authorize_request, v_tpm_authorize_request, TEXT_LEN(v_tpm_authorize_request));
+	damage_refuses_truncations(
+		do_authorize_request, v_tpm_authorize_request, TEXT_LEN(v_tpm_authorize_request));
+	damage_flips(do_authorize_request, v_tpm_authorize_request, TEXT_LEN(v_tpm_authorize_request));
+}
+
+/* The text of the vector with one member of the quote changed. */
+static enum cv_err with_quote(const char *from, const char *to)
+{
+	static char body[2 * CV_BODY_MAX], evidence[CV_EVIDENCE_MAX + 1];
+	static struct tpm_quote quote;
+	const char *at = strstr(v_tpm_authorize_request, from);
+	struct authorize_request ar;
+
+	assert_non_null(at);
+	snprintf(body, sizeof(body), "%.*s%s%s", (int)(at - v_tpm_authorize_request),
+		v_tpm_authorize_request, to, at + strlen(from));
+	return authorize_request_decode(&ar, body, strlen(body), evidence, &quote);
+}
+
+static void refuses_other_members_and_sizes_of_a_quote(void **state)
+{
+	(void)state;
+	assert_int_equal(with_quote("\"pcrs\":\"AAAA", "\"pcrs\":\""), CV_ERR_TYPE);
+	assert_int_equal(with_quote("\"pcrs\":\"", "\"pcrs\":\"AAAA"), CV_ERR_TYPE);
+	assert_int_equal(with_quote("\"pcrs\":\"", "\"more\":1,\"pcrs\":\""), CV_ERR_TYPE);
+	assert_int_equal(with_quote("\"signature\":\"", "\"signature\":\"AAAA"), CV_ERR_TOO_LONG);
+	assert_int_equal(with_quote("\"attest\":\"", "\"attest\":5,\"x\":\""), CV_ERR_TYPE);
+	assert_int_equal(with_quote("\"attest\":\"", "\"attest\":\"="), CV_ERR_FORMAT);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -460,6 +525,9 @@ int main(void)
 		cmocka_unit_test(an_unknown_reason_does_not_lose_the_refusal),
 		cmocka_unit_test(release_and_refusal_have_the_same_length),
 		cmocka_unit_test(encode_refuses_what_decode_would_refuse),
+		cmocka_unit_test(carries_a_quote),
+		cmocka_unit_test(survives_every_flip_in_a_quote),
+		cmocka_unit_test(refuses_other_members_and_sizes_of_a_quote),
 	};
 
 	return cmocka_run_group_tests(tests, crypto_start, NULL);

@@ -206,6 +206,99 @@ static void limits_hold(void **state)
 	assert_int_equal(damage_run(decode, text, strlen(text)), CV_ERR_TOO_LONG);
 }
 
+#define TPM_BASE "{\"v\":1,\"policy_version\":1,\"boot\":{\"max_keys\":1,\"max_step\":1}," \
+	"\"measurements\":\"not_required\",\"place\":\"not_required\",\"iat\":\"not_required\"," \
+	"\"lease_seconds\":0,\"reveal_reason\":true"
+#define ONES "1111111111111111111111111111111111111111111111111111111111111111"
+
+static enum cv_err tpm_decode(const char *members)
+{
+	char text[CV_POLICY_MAX];
+
+	snprintf(text, sizeof(text), "%s%s}", TPM_BASE, members);
+	return decode(text, strlen(text));
+}
+
+static enum cv_err class_lint(enum trust_class trust_class)
+{
+	char problem[120];
+
+	return policy_lint_class(&policy, trust_class, problem, sizeof(problem));
+}
+
+static void decodes_pcrs_and_firmware(void **state)
+{
+	(void)state;
+	assert_int_equal(tpm_decode(",\"pcrs\":{\"0\":[\"" ONES "\"],\"11\":[\"" ONES "\",\"" ONES
+				    "\"]},\"tpm_firmware\":[\"2019102300163636\"]"),
+		CV_OK);
+	assert_int_equal(policy.pcrs, POLICY_RULES);
+	assert_int_equal(policy.pcr[0].count, 1);
+	assert_int_equal(policy.pcr[10].count, 2); /* PCR 11: there is no 10 */
+	assert_int_equal(policy.pcr[10].values[1][31], 0x11);
+	assert_int_equal(policy.firmware, POLICY_RULES);
+	assert_int_equal(policy.firmware_count, 1);
+	assert_true(policy.firmwares[0] == 0x2019102300163636);
+	assert_int_equal(class_lint(TRUST_TPM), CV_OK);
+	assert_int_equal(class_lint(TRUST_SOFTWARE), CV_ERR_TYPE);
+	assert_int_equal(class_lint(TRUST_MICROCONTROLLER), CV_ERR_TYPE);
+}
+
+static void a_policy_without_tpm_sections_serves_every_class_but_tpm(void **state)
+{
+	static const char *const none[] = {"", ",\"pcrs\":{}", ",\"tpm_firmware\":[]",
+		",\"pcrs\":\"not_required\"", ",\"tpm_firmware\":\"not_required\"",
+		",\"pcrs\":{},\"tpm_firmware\":\"not_required\""};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++) {
+		assert_int_equal(tpm_decode(none[i]), CV_OK);
+		assert_int_equal(class_lint(TRUST_SOFTWARE), CV_OK);
+		assert_int_equal(class_lint(TRUST_TPM), CV_ERR_TYPE);
+	}
+	assert_int_equal(tpm_decode(",\"pcrs\":\"not_required\",\"tpm_firmware\":\"not_required\""),
+		CV_OK);
+	assert_int_equal(class_lint(TRUST_TPM), CV_OK);
+}
+
+static void refuses_pcrs_that_prove_nothing_and_odd_values(void **state)
+{
+	static const char *const bad[] = {",\"pcrs\":{\"10\":[\"" ONES "\"]}",
+		",\"pcrs\":{\"16\":[\"" ONES "\"]}", ",\"pcrs\":{\"23\":[\"" ONES "\"]}",
+		",\"pcrs\":{\"24\":[\"" ONES "\"]}", ",\"pcrs\":{\"07\":[\"" ONES "\"]}",
+		",\"pcrs\":{\"\":[\"" ONES "\"]}", ",\"pcrs\":{\"-1\":[\"" ONES "\"]}",
+		",\"pcrs\":{\"256\":[\"" ONES "\"]}", ",\"pcrs\":{\"7\":[]}",
+		",\"pcrs\":{\"7\":\"" ONES "\"}", ",\"pcrs\":{\"7\":[5]}",
+		",\"pcrs\":{\"7\":[\"AB\"]}", ",\"pcrs\":[]", ",\"pcrs\":\"any\"",
+		",\"tpm_firmware\":{}", ",\"tpm_firmware\":[5]", ",\"tpm_firmware\":[\"12\"]",
+		",\"tpm_firmware\":\"any\"", ",\"tpm_firmware\":[\"2019102300163636\",1]"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		if (tpm_decode(bad[i]) == CV_OK)
+			print_error("taken: %s\n", bad[i]);
+		assert_int_not_equal(tpm_decode(bad[i]), CV_OK);
+	}
+}
+
+static void refuses_more_values_than_its_limit(void **state)
+{
+	char text[CV_POLICY_MAX] = ",\"pcrs\":{\"7\":[\"" ONES "\"";
+
+	(void)state;
+	for (int i = 1; i < CV_PCR_VALUES_MAX; i++)
+		strcat(text, ",\"" ONES "\"");
+	strcat(text, "]}");
+	assert_int_equal(tpm_decode(text), CV_OK);
+	strcpy(strchr(text, ']'), ",\"" ONES "\"]}");
+	assert_int_equal(tpm_decode(text), CV_ERR_TOO_LONG);
+	strcpy(text, ",\"tpm_firmware\":[\"0000000000000001\"");
+	for (int i = 1; i <= CV_PCR_VALUES_MAX; i++)
+		strcat(text, ",\"0000000000000001\"");
+	strcat(text, "]");
+	assert_int_equal(tpm_decode(text), CV_ERR_TOO_LONG);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -216,6 +309,10 @@ int main(void)
 		cmocka_unit_test(says_what_is_wrong_and_where),
 		cmocka_unit_test(a_hostile_name_is_shown_cut_and_harmless),
 		cmocka_unit_test(limits_hold),
+		cmocka_unit_test(decodes_pcrs_and_firmware),
+		cmocka_unit_test(a_policy_without_tpm_sections_serves_every_class_but_tpm),
+		cmocka_unit_test(refuses_pcrs_that_prove_nothing_and_odd_values),
+		cmocka_unit_test(refuses_more_values_than_its_limit),
 	};
 
 	return cmocka_run_group_tests(tests, crypto_start, NULL);

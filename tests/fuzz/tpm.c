@@ -1,0 +1,56 @@
+/* What a TPM signed, and an attestation key: the first byte picks. Signatures always hold here. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "protocol/crypto.h"
+#include "protocol/tpm_quote.h"
+#include "tests/vectors/tpm_vectors.h"
+
+static void attest(const uint8_t *data, size_t len)
+{
+	struct tpm_attest a;
+
+	memset(&a, 0, sizeof(a));
+	if (tpm_attest_decode(&a, data, len) == REASON_RELEASE && (len != 145 || a.safe > 1))
+		abort();
+}
+
+static void key(const uint8_t *data, size_t len)
+{
+	struct tpm_ak ak;
+
+	if (tpm_ak_decode(&ak, data, len) == CV_OK && (len < 88 || ak.public_key[0] != 4))
+		abort();
+}
+
+/* Whatever else the bytes say, only this token's quote by this key over these values holds. */
+static void quote(const uint8_t *data, size_t len)
+{
+	struct tpm_quote q = {.signature_len = sizeof(v_tpm_quote_signature)};
+	struct tpm_attest a;
+	struct tpm_ak ak;
+
+	if (len < q.signature_len || len - q.signature_len > TPM_ATTEST_MAX)
+		return;
+	memcpy(q.signature, data, q.signature_len);
+	q.attest_len = len - q.signature_len;
+	memcpy(q.attest, data + q.signature_len, q.attest_len);
+	memcpy(q.pcrs, v_tpm_quote_pcrs, sizeof(q.pcrs));
+	if (tpm_ak_decode(&ak, v_tpm_ak, sizeof(v_tpm_ak)) != CV_OK)
+		abort();
+	if (tpm_quote_verify(&a, &q, &ak, v_tpm_ek_name, "token", 5) == REASON_RELEASE)
+		abort();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static void (*const parsers[])(const uint8_t *, size_t) = {attest, key, quote};
+
+	if (crypto_init() != CV_OK)
+		abort();
+	if (size >= 1 && data[0] < sizeof(parsers) / sizeof(parsers[0]))
+		parsers[data[0]](data + 1, size - 1);
+	return 0;
+}
