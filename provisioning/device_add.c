@@ -15,6 +15,7 @@
 #include "provisioning/deal.h"
 #include "provisioning/device_record.h"
 #include "provisioning/device_volume.h"
+#include "provisioning/mcu_image.h"
 #include "provisioning/options.h"
 #include "provisioning/policy_build.h"
 #include "provisioning/push.h"
@@ -35,6 +36,7 @@ static const struct option_spec options[] = {
 	{"passphrase-out-fd", OPTION_TEXT, "N", "write the bundle's passphrase to descriptor N"},
 	{"mcu", OPTION_FLAG, NULL, "a microcontroller: sealed settings instead of a volume"},
 	{"settings", OPTION_TEXT, "FILE", "with --mcu: what to seal, a JSON object"},
+	{"image", OPTION_TEXT, "FILE", "with --mcu: also write its store partition, keys in clear"},
 	{"state-dir", OPTION_TEXT, "DIR", "also write the device's files there, keys in clear"},
 	{"online", OPTION_FLAG, NULL, "send the packages now (this is the default)"},
 	{"offline", OPTION_FLAG, NULL, "only write the packages, to be carried or pushed later"},
@@ -161,6 +163,10 @@ static enum cv_err read_plan(struct add *a, const struct context *ctx)
 	enum cv_err err;
 
 	a->mcu = option_flag(ctx, "mcu");
+	if (!a->mcu && option_text(ctx, "image") != NULL) {
+		log_error("--image: only a microcontroller (--mcu) has a store partition");
+		return CV_ERR_ARGUMENT;
+	}
 	plan->fleet = &a->fleet;
 	plan->op = &a->op;
 	plan->epoch = 1;
@@ -278,6 +284,7 @@ static enum cv_err write_state_dir(const struct bundle *bundle, const char *dir)
 static enum cv_err show_secrets(struct add *a, struct context *ctx)
 {
 	const char *dir = option_text(ctx, "state-dir");
+	const char *image = option_text(ctx, "image");
 	enum cv_err err = CV_OK;
 
 	if (a->volume.recovery)
@@ -288,6 +295,8 @@ static enum cv_err show_secrets(struct add *a, struct context *ctx)
 			"bundle passphrase (shown once)  ", a->secrets->passphrase);
 	if (err == CV_OK && dir != NULL)
 		err = write_state_dir(&a->bundle, dir);
+	if (err == CV_OK && image != NULL)
+		err = mcu_image_write(&a->bundle, image);
 	return err;
 }
 

@@ -1,0 +1,64 @@
+# The firmware for the emulated board: bare-metal rv32imc, the instruction set of the ESP32-C3.
+# Everything from the same sources as the host's client; only ports/qemu-rv32 is its own.
+
+MCU_CC    ?= riscv64-unknown-elf-gcc
+MCU_RAM   ?= 64K
+MCU_STACK ?= 5K
+MCU_BUILD := $(BUILD)/mcu
+MCU_DEPS  := $(BUILD)/mcu-deps
+MCU_PORT  := mcu-client/ports/qemu-rv32
+MCU_ELF   := $(MCU_BUILD)/conclave-mcu.elf
+
+MCU_OWN := $(wildcard shamir/*.c protocol/*.c mcu-client/*.c $(MCU_PORT)/*.c)
+MCU_ASM := $(wildcard $(MCU_PORT)/*.S)
+MCU_LWIP := $(addprefix core/,def dns inet_chksum init ip mem memp netif pbuf sys tcp tcp_in \
+	tcp_out timeouts udp) $(addprefix core/ipv4/,dhcp etharp icmp ip4 ip4_addr) \
+	$(addprefix api/,api_lib api_msg err netbuf netdb sockets tcpip) netif/ethernet
+
+# rv32imc, not rv32imc_zicsr: that name has no multilib and would link rv64's.
+MCU_FLAGS = -march=rv32imc -mabi=ilp32 -specs=picolibc.specs -Os -g -ffunction-sections -fdata-sections
+MCU_CPPFLAGS = -I. -Imcu-client -I$(MCU_PORT) -isystem $(MCU_PORT)/posix -isystem $(MCU_DEPS)/lwip/src/include \
+	-isystem $(MCU_DEPS)/mbedtls/include -isystem $(MCU_DEPS)/include -DCONCLAVE_VERSION='"$(VERSION)"' \
+	-DMBEDTLS_CONFIG_FILE='"mbedtls_config.h"' -DCJSON_NESTING_LIMIT=8 -DCJSON_HIDE_SYMBOLS
+
+mcu_own_obj = $(patsubst %,$(MCU_BUILD)/obj/%.o,$(1))
+
+$(MCU_DEPS)/.done: deploy/mcu-deps.sh deploy/debian-source.sh
+	@sh deploy/mcu-deps.sh $(MCU_DEPS)
+	@mkdir -p $(MCU_DEPS)/include && ln -sfn ../cjson $(MCU_DEPS)/include/cjson
+
+$(MCU_BUILD)/obj/%.c.o: %.c $(MCU_DEPS)/.done
+	@mkdir -p $(@D)
+	@echo "  MCU  $<"
+	@$(MCU_CC) $(MCU_FLAGS) $(MCU_CPPFLAGS) -std=gnu11 $(WARN) -MMD -MP -c -o $@ $<
+$(MCU_BUILD)/obj/%.S.o: %.S
+	@mkdir -p $(@D)
+	@$(MCU_CC) $(MCU_FLAGS) -c -o $@ $<
+
+# The libraries are compiled in one go each: their file names are known only after unpacking.
+$(MCU_BUILD)/lib%.a: $(MCU_DEPS)/.done $(MCU_PORT)/mbedtls_config.h $(MCU_PORT)/lwipopts.h \
+		$(MCU_PORT)/arch/cc.h $(MCU_PORT)/arch/sys_arch.h mcu-client/mcu.mk
+	@mkdir -p $(MCU_BUILD)/lib-$*
+	@echo "  MCU  lib$*"
+	@printf '%s\n' $(foreach f,$(MCU_FLAGS) $(MCU_CPPFLAGS),'$(subst ",\",$(subst ',,$(f)))') > $(MCU_BUILD)/lib-$*/flags
+	@printf '%s\n' $(MCU_SRC_$*) | xargs -P 2 -I{} sh -c '$(MCU_CC) @$(MCU_BUILD)/lib-$*/flags \
+		-std=gnu11 -w -c -o $(MCU_BUILD)/lib-$*/$$(basename {} .c).o {}'
+	@rm -f $@
+	@riscv64-unknown-elf-ar rcs $@ $(MCU_BUILD)/lib-$*/*.o
+MCU_SRC_mbedtls = $(MCU_DEPS)/mbedtls/library/*.c
+MCU_SRC_cjson = $(MCU_DEPS)/cjson/cJSON.c
+MCU_SRC_lwip = $(foreach f,$(MCU_LWIP),$(MCU_DEPS)/lwip/src/$(f).c)
+MCU_LIBS := $(foreach l,mbedtls lwip cjson,$(MCU_BUILD)/lib$(l).a)
+
+# Flash and RAM of the machine are both RAM of the emulator, at fixed places.
+MCU_LDFLAGS = --crt0=hosted -Wl,--gc-sections -Wl,--defsym,__flash=0x80000000 \
+	-Wl,--defsym,__flash_size=1M -Wl,--defsym,__ram=0x80400000 -Wl,--defsym,__ram_size=$(MCU_RAM) \
+	-Wl,--defsym,__stack_size=$(MCU_STACK) -Tpicolibc.ld -Wl,-Map,$@.map
+$(MCU_ELF): $(call mcu_own_obj,$(MCU_OWN) $(MCU_ASM)) $(MCU_LIBS)
+	@echo "  MCU  $@"
+	@$(MCU_CC) $(MCU_FLAGS) $(MCU_LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(MCU_LIBS) -Wl,--end-group
+
+.PHONY: mcu-firmware
+mcu-firmware: $(MCU_ELF) ## build the microcontroller's firmware for the emulated board
+
+-include $(shell find $(MCU_BUILD)/obj -name '*.d' 2>/dev/null)
