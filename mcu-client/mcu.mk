@@ -17,9 +17,10 @@ MCU_LWIP := $(addprefix core/,def dns inet_chksum init ip mem memp netif pbuf sy
 
 # rv32imc, not rv32imc_zicsr: that name has no multilib and would link rv64's.
 MCU_FLAGS = -march=rv32imc -mabi=ilp32 -specs=picolibc.specs -Os -g -ffunction-sections -fdata-sections
-MCU_CPPFLAGS = -I. -Imcu-client -I$(MCU_PORT) -isystem $(MCU_PORT)/posix -isystem $(MCU_DEPS)/lwip/src/include \
+MCU_CPPFLAGS = -I. -Imcu-client -I$(MCU_PORT) -isystem $(MCU_DEPS)/lwip/src/include \
 	-isystem $(MCU_DEPS)/mbedtls/include -isystem $(MCU_DEPS)/include -DCONCLAVE_VERSION='"$(VERSION)"' \
-	-DMBEDTLS_CONFIG_FILE='"mbedtls_config.h"' -DCJSON_NESTING_LIMIT=8 -DCJSON_HIDE_SYMBOLS
+	-DMBEDTLS_CONFIG_FILE='"mbedtls_config.h"' -DCJSON_NESTING_LIMIT=8 -DCJSON_HIDE_SYMBOLS \
+	-DCV_EVIDENCE_MAX=2048 -DCV_SHARE_SET_MAX=4096 -DCV_DIGESTS_MAX=4
 
 mcu_own_obj = $(patsubst %,$(MCU_BUILD)/obj/%.o,$(1))
 
@@ -34,6 +35,9 @@ $(MCU_BUILD)/obj/%.c.o: %.c $(MCU_DEPS)/.done
 $(MCU_BUILD)/obj/%.S.o: %.S
 	@mkdir -p $(@D)
 	@$(MCU_CC) $(MCU_FLAGS) -c -o $@ $<
+
+# Only net.c speaks POSIX; elsewhere these names would catch picolibc's own includes.
+$(MCU_BUILD)/obj/mcu-client/net.c.o: MCU_CPPFLAGS += -I$(MCU_PORT)/posix
 
 # The libraries are compiled in one go each: their file names are known only after unpacking.
 $(MCU_BUILD)/lib%.a: $(MCU_DEPS)/.done $(MCU_PORT)/mbedtls_config.h $(MCU_PORT)/lwipopts.h \

@@ -14,17 +14,18 @@
 #include "ports/qemu-rv32/virtio.h"
 
 #define HEADER_BYTES 12 /* struct virtio_net_hdr_v1 */
-#define FRAME_MAX (BOARD_MTU + 14)
-#define RECEIVE_BUFFERS 3
+#define SEND_MAX (BOARD_MTU + 14)
+#define RECEIVE_MAX 1514
+#define RECEIVE_BUFFERS 2
 #define FEATURE_MAC (1u << 5)
 #define CONFIG_MAC 0x100
 
 struct network_faults network_faults;
 
 static struct virtio_queue receive_queue, send_queue;
-static uint8_t receive_buffers[RECEIVE_BUFFERS][HEADER_BYTES + FRAME_MAX]
+static uint8_t receive_buffers[RECEIVE_BUFFERS][HEADER_BYTES + RECEIVE_MAX]
 	__attribute__((aligned(4)));
-static uint8_t send_buffer[HEADER_BYTES + FRAME_MAX] __attribute__((aligned(4)));
+static uint8_t send_buffer[HEADER_BYTES + SEND_MAX] __attribute__((aligned(4)));
 static struct netif card;
 static uintptr_t mmio;
 
@@ -50,7 +51,7 @@ static void frame_send(uint32_t len)
 
 static err_t packet_send(struct netif *n, struct pbuf *p)
 {
-	uint32_t len = pbuf_copy_partial(p, send_buffer + HEADER_BYTES, FRAME_MAX, 0);
+	uint32_t len = pbuf_copy_partial(p, send_buffer + HEADER_BYTES, SEND_MAX, 0);
 
 	(void)n;
 	if (fault_strikes(network_faults.lose))
