@@ -160,6 +160,7 @@ static enum cv_err boot_run(struct boot *b, struct client_result *r, uint64_t st
 	r->shares = handshake_shares(&b->handshake);
 	r->attempts = b->handshake.attempt;
 	r->unlock_ms = port_monotonic_ms() - start_ms;
+	r->key_instructions = port_instructions() - r->key_instructions;
 	liars_report(b);
 	if (err != CV_OK)
 		return err;
@@ -181,6 +182,7 @@ void client_boot(struct client_result *result, uint64_t timeout_ms)
 	uint64_t start_ms = port_monotonic_ms();
 
 	memset(result, 0, sizeof(*result));
+	result->key_instructions = port_instructions();
 	port_mount_signal(0);
 	result->outcome = CV_ERR_MEMORY;
 	if (b == NULL)
@@ -192,6 +194,8 @@ void client_boot(struct client_result *result, uint64_t timeout_ms)
 	if (result->outcome == CV_OK)
 		result->outcome = boot_run(b, result, start_ms);
 	result->handshakes = b->link.handshakes;
+	result->full_instructions = b->link.full_instructions;
+	result->resumed_instructions = b->link.resumed_instructions;
 	if (result->outcome != CV_OK)
 		port_mount_signal(0);
 	link_free(&b->link);

@@ -56,6 +56,8 @@ static enum handshake_fault fault_of(enum cv_err err)
 static enum handshake_fault connect_member(struct link *l, size_t member, uint64_t deadline_ms)
 {
 	uint64_t connect_ms = port_monotonic_ms() + CV_CONNECT_TIMEOUT_MS;
+	uint64_t start = port_instructions();
+	int ticket = l->peers[member].has_session;
 	enum cv_err err;
 
 	if (l->identity->addresses[member][0] == 0)
@@ -68,6 +70,10 @@ static enum handshake_fault connect_member(struct link *l, size_t member, uint64
 		return fault_of(err);
 	l->member = member;
 	l->handshakes++;
+	if (ticket)
+		l->resumed_instructions = port_instructions() - start;
+	else
+		l->full_instructions = port_instructions() - start;
 	if (l->tls.dates_bad)
 		port_log("warning: a gateway's certificate dates do not fit this clock");
 	return HANDSHAKE_FAULT_NONE;

@@ -4,8 +4,9 @@
 MCU_CC    ?= riscv64-unknown-elf-gcc
 MCU_RAM   ?= 64K
 MCU_STACK ?= 5K
-MCU_BUILD := $(BUILD)/mcu
-MCU_DEPS  := $(BUILD)/mcu-deps
+# not under $(BUILD): sanitizers of the host are not the firmware's
+MCU_BUILD := build/mcu
+MCU_DEPS  := build/mcu-deps
 MCU_PORT  := mcu-client/ports/qemu-rv32
 MCU_ELF   := $(MCU_BUILD)/conclave-mcu.elf
 
@@ -64,5 +65,15 @@ $(MCU_ELF): $(call mcu_own_obj,$(MCU_OWN) $(MCU_ASM)) $(MCU_LIBS)
 
 .PHONY: mcu-firmware
 mcu-firmware: $(MCU_ELF) ## build the microcontroller's firmware for the emulated board
+
+.PHONY: mcu-run mcu-report
+mcu-run: all $(MCU_ELF) ## boot the firmware in the emulator against three gateways on this host
+	@CONCLAVE_BIN=$(abspath $(BUILD)/bin) $(PYTHON) tests/e2e/mcu_run.py
+mcu-report: all $(MCU_ELF) ## the firmware's size, memory and instructions, with the margin to each ceiling
+	@CONCLAVE_BIN=$(abspath $(BUILD)/bin) $(PYTHON) tests/e2e/mcu_report.py
+
+ifneq ($(shell command -v $(MCU_CC) 2>/dev/null),)
+test-run test-long-run: $(MCU_ELF)
+endif
 
 -include $(shell find $(MCU_BUILD)/obj -name '*.d' 2>/dev/null)

@@ -2,6 +2,7 @@
 import pytest
 
 import mcu
+import mcu_report
 
 pytestmark = pytest.mark.skipif(not mcu.built(), reason="make mcu-firmware, and QEMU, are needed")
 
@@ -37,3 +38,8 @@ def test_boot_counter_is_in_flash(board):
     assert board.store()["boot-counter"] == (1).to_bytes(8, "big")
     board.boot()
     assert board.store()["boot-counter"] == (2).to_bytes(8, "big")
+
+
+def test_budgets_hold(board):
+    values, _, _ = mcu_report.measure(board)
+    assert mcu_report.over(values) == [], values

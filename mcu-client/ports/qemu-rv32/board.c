@@ -29,6 +29,10 @@
 #define MIE_TIMER (1u << 7)
 #define MIE_EXTERNAL (1u << 11)
 
+#define COUNTS_PER_INSTRUCTION 8
+
+static uint64_t slept; /* counts that passed in WFI */
+
 void board_print(const char *text)
 {
 	for (; *text != 0; text++) {
@@ -90,7 +94,7 @@ uint64_t board_unix_s(void)
 }
 
 /* The assembler is told of the CSR instructions here: `-march` with zicsr picks the wrong multilib. */
-uint64_t board_instructions(void)
+static uint64_t counter(void)
 {
 	uint32_t high, low, again;
 
@@ -101,6 +105,11 @@ uint64_t board_instructions(void)
 				 : "=r"(high), "=r"(low), "=r"(again));
 	} while (high != again);
 	return (uint64_t)high << 32 | low;
+}
+
+uint64_t board_instructions(void)
+{
+	return (counter() - slept) / COUNTS_PER_INSTRUCTION;
 }
 
 static uint32_t interrupt_of(uintptr_t mmio)
@@ -120,6 +129,7 @@ void board_interrupt_enable(uintptr_t mmio)
 void board_sleep(uintptr_t mmio)
 {
 	uint64_t until = ticks() + 1000 * TICKS_PER_US;
+	uint64_t start = counter();
 	uint32_t claim;
 
 	BOARD_REGISTER(CLINT_TIMECMP + 4) = UINT32_MAX; /* no early match between the two halves */
@@ -128,6 +138,7 @@ void board_sleep(uintptr_t mmio)
 	__asm__ volatile(".option push\n.option arch,+zicsr\ncsrw mie,%0\n.option pop\nwfi"
 			 :
 			 : "r"(MIE_TIMER | MIE_EXTERNAL));
+	slept += counter() - start;
 	if (mmio == 0)
 		return;
 	claim = BOARD_REGISTER(PLIC_CLAIM);

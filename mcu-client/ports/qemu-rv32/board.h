@@ -21,7 +21,10 @@ void board_panic(void) __attribute__((noreturn));
 uint64_t board_microseconds(void);
 /* Seconds since 1970. */
 uint64_t board_unix_s(void);
-/* Instructions retired; under `-icount shift=3` QEMU counts virtual nanoseconds, 8 each. */
+/*
+ * Instructions executed, without those that board_sleep waited. Exact under `-icount shift=3`, where
+ * QEMU's counter is the virtual clock in nanoseconds, 8 each; a rough figure otherwise.
+ */
 uint64_t board_instructions(void);
 /* Sleeps until an interrupt of the device at `mmio` (0 = none) is pending, at most a millisecond. */
 void board_sleep(uintptr_t mmio);

@@ -1,5 +1,5 @@
 /* The firmware for the emulated board. Its exit status is the program conclave-mcu's. */
-#include <string.h>
+#include <unistd.h>
 
 #include "client.h"
 #include "heap.h"
@@ -13,7 +13,7 @@
 #define BOOT_TIMEOUT_MS 60000
 #define PAINT 0xa5
 
-extern uint8_t __stack[], __heap_end[];
+extern uint8_t __data_start[], __heap_start[], __heap_end[], __stack[];
 
 /* Not inlined: a frame of main's own would lie where the paint goes. */
 static __attribute__((noinline)) void stack_paint(void)
@@ -56,7 +56,13 @@ static void figures(const struct client_result *r)
 	figure("stack-network", threads_stack_used(&size));
 	figure("handshakes", r->handshakes);
 	figure("unlock-ms", r->unlock_ms);
-	figure("instructions", board_instructions());
+	figure("instructions-key", r->key_instructions);
+	figure("instructions-full", r->full_instructions);
+	figure("instructions-resumed", r->resumed_instructions);
+	figure("instructions-boot", board_instructions());
+	figure("ram", (size_t)(__stack - __data_start));
+	figure("ram-static", (size_t)(__heap_start - __data_start));
+	figure("ram-heap-end", (size_t)((uint8_t *)sbrk(0) - __data_start));
 }
 
 static int exit_code(enum cv_err err)

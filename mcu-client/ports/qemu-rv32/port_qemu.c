@@ -90,6 +90,11 @@ enum cv_err port_sign(
 	return err;
 }
 
+uint64_t port_instructions(void)
+{
+	return board_instructions();
+}
+
 void port_mount_signal(int on)
 {
 	if (on != mounted)
