@@ -41,13 +41,14 @@ $(MCU_BUILD)/obj/%.S.o: %.S
 $(MCU_BUILD)/obj/mcu-client/net.c.o: MCU_CPPFLAGS += -I$(MCU_PORT)/posix
 
 # The libraries are compiled in one go each: their file names are known only after unpacking.
+# Big numbers for speed: a handshake is almost nothing else.
 $(MCU_BUILD)/lib%.a: $(MCU_DEPS)/.done $(MCU_PORT)/mbedtls_config.h $(MCU_PORT)/lwipopts.h \
 		$(MCU_PORT)/arch/cc.h $(MCU_PORT)/arch/sys_arch.h mcu-client/mcu.mk
 	@mkdir -p $(MCU_BUILD)/lib-$*
 	@echo "  MCU  lib$*"
 	@printf '%s\n' $(foreach f,$(MCU_FLAGS) $(MCU_CPPFLAGS),'$(subst ",\",$(subst ',,$(f)))') > $(MCU_BUILD)/lib-$*/flags
 	@printf '%s\n' $(MCU_SRC_$*) | xargs -P 2 -I{} sh -c '$(MCU_CC) @$(MCU_BUILD)/lib-$*/flags \
-		-std=gnu11 -w -c -o $(MCU_BUILD)/lib-$*/$$(basename {} .c).o {}'
+		$$(case {} in */bignum*|*/ecp*) echo -O2;; esac) -std=gnu11 -w -c -o $(MCU_BUILD)/lib-$*/$$(basename {} .c).o {}'
 	@rm -f $@
 	@riscv64-unknown-elf-ar rcs $@ $(MCU_BUILD)/lib-$*/*.o
 MCU_SRC_mbedtls = $(MCU_DEPS)/mbedtls/library/*.c

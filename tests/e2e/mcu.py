@@ -93,11 +93,12 @@ class Board:
             store[name.replace("__", "/").replace("_", ".")] = data
         self.write(bank(store.items()))
 
-    def set_addresses(self, addresses):
-        """{gateway: "127.0.0.1:PORT"}, as the board reaches them."""
+    def set_addresses(self, addresses, timeout_s=30):
+        """{gateway: "127.0.0.1:PORT"}, as the board reaches them; it gives up after timeout_s."""
         doc = {"v": 1, "gateways": [
             {"gateway": g, "address": a.replace("127.0.0.1", HOST)} for g, a in addresses.items()]}
-        self.set(gateways_json=json.dumps(doc).encode())
+        self.set(gateways_json=json.dumps(doc).encode(),
+                 boot_timeout=timeout_s.to_bytes(4, "big"))
 
     def command(self, *more):
         return [QEMU, "-M", "virt", "-bios", "none", "-m", "8M", "-display", "none", "-monitor",

@@ -12,7 +12,7 @@ import mcu
 from conftest import Fleet
 
 MIPS = 125
-# name, ceiling, unit, where it comes from
+# name, ceiling, unit
 CEILINGS = [
     ("flash, client without the IP stack", 140 * 1024, "B"),
     ("flash, whole firmware", 208 * 1024, "B"),
@@ -23,7 +23,9 @@ CEILINGS = [
     ("heap in use after the boot", 0, "B"),
     ("instructions, full handshake", 150_000_000, ""),
     ("instructions, resumed handshake", 1_500_000, ""),
-    ("2-of-3 to the key, modelled", 3200, "ms"),
+    # The design said 3,200, from a prototype that did not verify the signed share set at boot: an
+    # operator's certificate and the set, two more signatures of P-256.
+    ("2-of-3 to the key, modelled", 3800, "ms"),
 ]
 
 

@@ -1,8 +1,12 @@
 """The microcontroller's firmware, booted in an emulator against real gateways."""
+import datetime
+import socket
+
 import pytest
 
 import mcu
 import mcu_report
+from conftest import CONFIG, DENIED, TAMPERED, TOO_FEW
 
 pytestmark = pytest.mark.skipif(not mcu.built(), reason="make mcu-firmware, and QEMU, are needed")
 
@@ -20,26 +24,113 @@ def image(three):
     return path
 
 
+@pytest.fixture(scope="module")
+def chip(three, image):
+    """One board for the whole file: its boot counter must go up, as the gateways remember it."""
+    return mcu.Board(three.dir / "flash", image)
+
+
 @pytest.fixture
-def board(three, image, tmp_path):
-    b = mcu.Board(tmp_path / "flash", image)
-    b.set_addresses(three.addresses())
-    return b
+def board(three, chip):
+    chip.set_addresses(three.addresses())
+    kept = chip.store()
+    yield chip
+    counters = {n: chip.store().get(n, b"") for n in ("boot-counter", "counter")}
+    kept.update({n: max(kept.get(n, b""), v) for n, v in counters.items() if v})
+    chip.write(mcu.bank(kept.items()))
 
 
-def test_boots_to_mount_ok(board):
+def count(board):
+    return int.from_bytes(board.store().get("boot-counter", b""), "big")
+
+
+def closed_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{s.getsockname()[1]}"
+
+
+def test_boots_to_mount_ok(three, board):
     boot = board.boot()
     assert "mount-pin high" in boot.out and "MOUNT_OK" in boot.out
     assert boot.figures["handshakes"] >= 2
+    assert boot.figures["heap-in-use"] == 0
 
 
 def test_boot_counter_is_in_flash(board):
+    before = count(board)
     board.boot()
-    assert board.store()["boot-counter"] == (1).to_bytes(8, "big")
+    assert count(board) == before + 1
     board.boot()
-    assert board.store()["boot-counter"] == (2).to_bytes(8, "big")
+    assert count(board) == before + 2
 
 
 def test_budgets_hold(board):
     values, _, _ = mcu_report.measure(board)
     assert mcu_report.over(values) == [], values
+
+
+def test_boots_without_one_gateway(three, board):
+    board.set_addresses({**three.addresses(), "g1": closed_port()})
+    assert "MOUNT_OK" in board.boot().out
+
+
+def test_stays_down_with_one_gateway(three, board):
+    dead = {g: closed_port() for g in ("g2", "g3")}
+    board.set_addresses({**three.addresses(), **dead}, timeout_s=4)
+    assert "mount-pin high" not in board.boot(want=TOO_FEW).out
+
+
+def test_refuses_a_gateway_under_another_name(three, board):
+    a = three.addresses()
+    board.set_addresses({"g1": a["g2"], "g2": a["g3"], "g3": a["g1"]}, timeout_s=4)
+    assert "mount-pin high" not in board.boot(want=TOO_FEW).out
+
+
+def test_gateways_refuse_a_chip_that_was_turned_back(three, board):
+    board.boot()
+    old = board.store()
+    board.boot()
+    board.boot()
+    board.write(mcu.bank({**old, "boot.timeout": (4).to_bytes(4, "big")}.items()))
+    boot = board.boot(want=DENIED)
+    assert "boot_rollback" in boot.out and "mount-pin high" not in boot.out
+
+
+def test_boots_with_its_clock_years_off(three, board):
+    for year in (1971, 2099):
+        boot = board.boot("-rtc", f"base={datetime.datetime(year, 1, 1).isoformat()}")
+        assert "certificate dates do not fit" in boot.out and "MOUNT_OK" in boot.out
+
+
+def test_notices_changed_settings(board):
+    sealed = bytearray(board.store()["settings.sealed"])
+    sealed[40] ^= 1
+    board.set(settings_sealed=bytes(sealed))
+    assert "mount-pin high" not in board.boot(want=TAMPERED).out
+
+
+def test_says_that_it_was_not_provisioned(board):
+    raw = board.banks()
+    board.write(b"")
+    try:
+        board.boot(want=CONFIG)
+    finally:
+        board.write(*raw)
+
+
+def test_goes_on_after_a_torn_write(board):
+    """The newest record cut at every eighth byte: as if the power had failed there."""
+    before = count(board)
+    first, _ = board.banks()
+    whole = first.rstrip(b"\xff")
+    record = mcu.bank([("boot-counter", (before + 1).to_bytes(8, "big"))])[16:]
+    at = (len(whole) + 3) // 4 * 4
+    for cut in range(4, len(record), 8):
+        board.write(first[:at] + record[:cut])
+        assert "MOUNT_OK" in board.boot().out
+        assert count(board) == before + 1 and board.banks()[1][:4] == b"CVNV"
+        before += 1
+        first = mcu.bank({**board.store()}.items())
+        at = len(first)
+        record = mcu.bank([("boot-counter", (before + 1).to_bytes(8, "big"))])[16:]

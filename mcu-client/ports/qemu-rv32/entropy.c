@@ -4,6 +4,7 @@
 #include <psa/crypto.h>
 
 #include "arch/cc.h"
+#include "ports/qemu-rv32/board.h"
 #include "ports/qemu-rv32/virtio.h"
 #include "protocol/crypto.h"
 
@@ -30,7 +31,7 @@ static int entropy_read(uint8_t *out, size_t len)
 
 		virtio_give(&queue, 0, chunk, sizeof(chunk), 1);
 		while (!virtio_take(&queue, &used))
-			;
+			board_sleep(0);
 		got = used.len < len ? used.len : len;
 		memcpy(out, chunk, got);
 		out += got;

@@ -3,6 +3,7 @@
 
 #include "client.h"
 #include "heap.h"
+#include "port.h"
 #include "ports/qemu-rv32/board.h"
 #include "ports/qemu-rv32/network.h"
 #include "ports/qemu-rv32/port_qemu.h"
@@ -10,7 +11,6 @@
 #include "protocol/crypto.h"
 
 #define NETWORK_TIMEOUT_MS 15000
-#define BOOT_TIMEOUT_MS 60000
 #define PAINT 0xa5
 
 extern uint8_t __data_start[], __heap_start[], __heap_end[], __stack[];
@@ -80,6 +80,20 @@ static int exit_code(enum cv_err err)
 	return 1;
 }
 
+/* "boot.timeout": seconds, 4 bytes big-endian; without it the board tries without end. */
+static uint64_t timeout_ms(void)
+{
+	uint8_t raw[4];
+	size_t len = 0;
+	uint64_t seconds = 0;
+
+	if (port_nv_get("boot.timeout", raw, sizeof(raw), &len) != CV_OK || len != sizeof(raw))
+		return 0;
+	for (size_t i = 0; i < sizeof(raw); i++)
+		seconds = seconds << 8 | raw[i];
+	return seconds * 1000;
+}
+
 static int fail(const char *what, enum cv_err err)
 {
 	board_print("locked: ");
@@ -107,7 +121,7 @@ int main(void)
 	err = network_up(NETWORK_TIMEOUT_MS);
 	if (err != CV_OK)
 		board_exit(fail("network", err));
-	client_boot(&result, BOOT_TIMEOUT_MS);
+	client_boot(&result, timeout_ms());
 	figures(&result);
 	if (result.outcome != CV_OK)
 		board_exit(fail("unlock", result.outcome));

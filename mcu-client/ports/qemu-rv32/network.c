@@ -40,27 +40,38 @@ static int fault_strikes(uint8_t of_256)
 	return of_256 != 0 && fault_draw() < of_256;
 }
 
-static void frame_send(uint32_t len)
+/* The one send buffer is free again once the card is done with it. */
+static void send_wait(void)
 {
 	struct virtio_used used;
 
-	virtio_give(&send_queue, 0, send_buffer, HEADER_BYTES + len, 0);
-	while (!virtio_take(&send_queue, &used))
+	while (virtio_busy(&send_queue) != 0)
+		board_sleep(0);
+	while (virtio_take(&send_queue, &used))
 		;
+}
+
+static void frame_send(uint32_t len)
+{
+	virtio_give(&send_queue, 0, send_buffer, HEADER_BYTES + len, 0);
 }
 
 static err_t packet_send(struct netif *n, struct pbuf *p)
 {
-	uint32_t len = pbuf_copy_partial(p, send_buffer + HEADER_BYTES, SEND_MAX, 0);
+	uint32_t len;
 
 	(void)n;
+	send_wait();
+	len = pbuf_copy_partial(p, send_buffer + HEADER_BYTES, SEND_MAX, 0);
 	if (fault_strikes(network_faults.lose))
 		return ERR_OK;
 	if (fault_strikes(network_faults.cut))
 		len = len / 2 + 1;
 	frame_send(len);
-	if (fault_strikes(network_faults.twice))
+	if (fault_strikes(network_faults.twice)) {
+		send_wait();
 		frame_send(len);
+	}
 	return ERR_OK;
 }
 
