@@ -64,7 +64,16 @@ $(MCU_ELF): $(call mcu_own_obj,$(MCU_OWN) $(MCU_ASM)) $(MCU_LIBS)
 	@echo "  MCU  $@"
 	@$(MCU_CC) $(MCU_FLAGS) $(MCU_LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(MCU_LIBS) -Wl,--end-group
 
-.PHONY: mcu-firmware
+# The same firmware with the faults that tests ask for.
+MCU_TRIAL := $(MCU_BUILD)/conclave-mcu-trial.elf
+$(MCU_BUILD)/obj/main-trial.o: $(MCU_PORT)/main.c $(MCU_BUILD)/obj/$(MCU_PORT)/main.c.o
+	@$(MCU_CC) $(MCU_FLAGS) $(MCU_CPPFLAGS) -std=gnu11 $(WARN) -DMAIN_BOOT=trial_run -c -o $@ $<
+$(MCU_TRIAL): $(MCU_BUILD)/obj/main-trial.o $(filter-out %/main.c.o,$(call mcu_own_obj,$(MCU_OWN) $(MCU_ASM))) $(MCU_LIBS)
+	@echo "  MCU  $@"
+	@$(MCU_CC) $(MCU_FLAGS) $(MCU_LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(MCU_LIBS) -Wl,--end-group
+
+.PHONY: mcu-firmware mcu-trial
+mcu-trial: $(MCU_TRIAL)
 mcu-firmware: $(MCU_ELF) ## build the microcontroller's firmware for the emulated board
 
 .PHONY: mcu-run mcu-report
@@ -74,7 +83,7 @@ mcu-report: all $(MCU_ELF) ## the firmware's size, memory and instructions, with
 	@CONCLAVE_BIN=$(abspath $(BUILD)/bin) $(PYTHON) tests/e2e/mcu_report.py
 
 ifneq ($(shell command -v $(MCU_CC) 2>/dev/null),)
-test-run test-long-run: $(MCU_ELF)
+test-run test-long-run: $(MCU_ELF) $(MCU_TRIAL)
 endif
 
 -include $(shell find $(MCU_BUILD)/obj -name '*.d' 2>/dev/null)

@@ -1,5 +1,6 @@
 """The microcontroller's firmware, booted in an emulator against real gateways."""
 import datetime
+import os
 import socket
 
 import pytest
@@ -134,3 +135,44 @@ def test_goes_on_after_a_torn_write(board):
         first = mcu.bank({**board.store()}.items())
         at = len(first)
         record = mcu.bank([("boot-counter", (before + 1).to_bytes(8, "big"))])[16:]
+
+
+def trial(board, timeout_s=4, **values):
+    """Boot the tests' firmware with faults; values are 4-byte numbers or bytes."""
+    board.set(boot_timeout=timeout_s.to_bytes(4, "big"), **{
+        f"trial_{n}": v if isinstance(v, bytes) else v.to_bytes(4, "big")
+        for n, v in values.items()})
+    board.elf = mcu.TRIAL
+    try:
+        return board.boot(want=None)
+    finally:
+        board.elf = mcu.ELF
+        board.write(mcu.bank((n, d) for n, d in board.store().items() if n[:6] != "trial."))
+
+
+needs_trial = pytest.mark.skipif(not mcu.TRIAL.exists(), reason="make mcu-trial is needed")
+
+
+@needs_trial
+@pytest.mark.parametrize("first", [1, 60, 300, 700] if not os.environ.get("CONCLAVE_LONG")
+                         else list(range(1, 1500, 25)))
+def test_no_failed_allocation_crashes_or_leaks(board, first):
+    """25 boots, each with one allocation more before the failing one."""
+    boot = trial(board, boots=25 if os.environ.get("CONCLAVE_LONG") else 4, fail=first)
+    assert "trial mounted" in boot.out and boot.code < 90, boot
+    assert "panic" not in boot.out
+
+
+@needs_trial
+@pytest.mark.parametrize("harm", ["lose", "twice", "cut", "hold"])
+def test_boots_over_a_bad_network(board, harm):
+    rates = bytes(20 if harm == h else 0 for h in ("lose", "twice", "cut", "hold"))
+    boot = trial(board, timeout_s=40, packets=rates + b"\x07")
+    assert boot.code == 0 and "MOUNT_OK" in boot.out, boot
+
+
+@needs_trial
+def test_the_heap_does_not_grow(board):
+    boots = 1000 if os.environ.get("CONCLAVE_LONG") else 10
+    boot = trial(board, timeout_s=30, boots=boots)
+    assert f"trial mounted {boots} of {boots}" in boot.out and boot.figures["heap-in-use"] == 0, boot

@@ -2,13 +2,13 @@
 
 #include <string.h>
 
-#include "lwip/dhcp.h"
-#include "lwip/etharp.h"
-#include "lwip/netif.h"
-#include "lwip/pbuf.h"
-#include "lwip/sys.h"
-#include "lwip/tcpip.h"
-#include "netif/ethernet.h"
+#include <lwip/dhcp.h>
+#include <lwip/etharp.h>
+#include <lwip/netif.h>
+#include <lwip/pbuf.h>
+#include <lwip/sys.h>
+#include <lwip/tcpip.h>
+#include <netif/ethernet.h>
 #include "ports/qemu-rv32/board.h"
 #include "ports/qemu-rv32/threads.h"
 #include "ports/qemu-rv32/virtio.h"

@@ -3,10 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lwip/opt.h"
+#include <lwip/opt.h>
 
 #include "heap.h"
-#include "lwip/sys.h"
+#include <lwip/sys.h>
 #include "port.h"
 #include "ports/qemu-rv32/board.h"
 #include "ports/qemu-rv32/flash.h"

@@ -1,8 +1,8 @@
-#include "lwip/opt.h"
+#include <lwip/opt.h>
 
 #include <string.h>
 
-#include "lwip/sys.h"
+#include <lwip/sys.h>
 #include "ports/qemu-rv32/board.h"
 #include "ports/qemu-rv32/threads.h"
 

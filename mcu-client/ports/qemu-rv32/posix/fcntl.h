@@ -1,5 +1,5 @@
 /* The POSIX name of what lwIP declares. */
-#include "lwip/sockets.h"
+#include <lwip/sockets.h>
 
 /* lwIP refuses it: there is no other program to keep a socket from. */
 #ifndef F_SETFD

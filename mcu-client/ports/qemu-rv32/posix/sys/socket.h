@@ -1,2 +1,2 @@
 /* The POSIX name of what lwIP declares. */
-#include "lwip/sockets.h"
+#include <lwip/sockets.h>

@@ -1,0 +1,16 @@
+/*
+ * What tests may ask of the firmware built for them (make mcu-trial), by values in its store; the
+ * firmware itself has none of this.
+ *   trial.fail    the n-th allocation of the client fails, then the next boot's n+1-th, and so on
+ *   trial.boots   how many boots in one run
+ *   trial.packets of 256 packets: lost, sent twice, cut, held back; then the seed: 5 bytes
+ */
+#ifndef CONCLAVE_MCU_TRIAL_H
+#define CONCLAVE_MCU_TRIAL_H
+
+#include "client.h"
+
+/* Runs the boots; `result` is the last one's. Ends the emulation when a boot leaves heap behind. */
+void trial_run(struct client_result *result, uint64_t timeout_ms);
+
+#endif
