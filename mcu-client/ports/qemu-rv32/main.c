@@ -57,6 +57,7 @@ static void figures(const struct client_result *r)
 	figure("heap-largest", heap.largest);
 	figure("heap-in-use", heap.in_use);
 	figure("heap-failures", heap.failures);
+	figure("heap-count", heap.count);
 	figure("stack-main", stack_used());
 	figure("stack-network", threads_stack_used(&size));
 	figure("handshakes", r->handshakes);

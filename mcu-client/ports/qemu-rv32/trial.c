@@ -31,12 +31,13 @@ static void packets_harm(void)
 
 void trial_run(struct client_result *result, uint64_t timeout_ms)
 {
-	uint32_t fail = number("trial.fail", 0), boots = number("trial.boots", 1), mounted = 0;
+	uint32_t fail = number("trial.fail", 0), step = number("trial.step", 1);
+	uint32_t boots = number("trial.boots", 1), mounted = 0;
 	struct heap_stats heap;
 
 	packets_harm();
 	for (uint32_t i = 0; i < boots; i++) {
-		heap_fail_nth(fail == 0 ? 0 : fail + i);
+		heap_fail_nth(fail == 0 ? 0 : fail + i * step);
 		client_boot(result, timeout_ms);
 		heap_fail_nth(0);
 		heap_stats(&heap);

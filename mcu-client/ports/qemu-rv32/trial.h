@@ -1,7 +1,8 @@
 /*
  * What tests may ask of the firmware built for them (make mcu-trial), by values in its store; the
  * firmware itself has none of this.
- *   trial.fail    the n-th allocation of the client fails, then the next boot's n+1-th, and so on
+ *   trial.fail    the n-th allocation of the client fails
+ *   trial.step    in each further boot of the run, so many later; 1 if not there
  *   trial.boots   how many boots in one run
  *   trial.packets of 256 packets: lost, sent twice, cut, held back; then the seed: 5 bytes
  */
