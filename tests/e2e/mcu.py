@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import shutil
+import socket
 import struct
 import subprocess
 import zlib
@@ -17,6 +18,7 @@ TRIAL = ELF.with_name("conclave-mcu-trial.elf")
 QEMU = "qemu-system-riscv32"
 FLASH_BYTES = 32 << 20  # what QEMU wants for the chip; a sparse file
 BANK_BYTES = 0x40000
+RAM_BASE, RAM_BYTES = 0x80400000, 0x10000
 HOST = "10.0.2.2"  # the host's loopback as the board sees it
 
 
@@ -115,3 +117,32 @@ class Board:
         if want is not None and result.code != want:
             raise AssertionError(f"exit status {result.code}, expected {want}\n{result!r}")
         return result
+
+    def memory_after(self):
+        """(console, RAM) of the tests' firmware, told by trial.halt to stand still at its end."""
+        ram = self.path.with_suffix(".ram")
+        left, right = socket.socketpair()
+        command = self.command()
+        command[command.index("-monitor"):command.index("-monitor") + 2] = [
+            "-chardev", f"socket,id=q,fd={right.fileno()}", "-mon", "chardev=q,mode=control"]
+        console = ""
+        with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
+                              pass_fds=[right.fileno()], env=clean_env()) as process, \
+                left, left.makefile("rwb", buffering=0) as qmp:
+            right.close()
+            left.settimeout(PATIENCE_S)
+            try:
+                for line in process.stdout:
+                    console += line
+                    if line == "halted\n":
+                        break
+                qmp.readline()
+                for name, arguments in (
+                        ("qmp_capabilities", {}),
+                        ("pmemsave", {"val": RAM_BASE, "size": RAM_BYTES, "filename": str(ram)})):
+                    qmp.write(json.dumps({"execute": name, "arguments": arguments}).encode())
+                    while "return" not in json.loads(qmp.readline()):
+                        pass
+            finally:
+                process.kill()
+        return console, ram.read_bytes()

@@ -50,4 +50,9 @@ void trial_run(struct client_result *result, uint64_t timeout_ms)
 	board_print(" of ");
 	board_print_number(boots);
 	board_print("\n");
+	if (number("trial.halt", 0) == 0)
+		return;
+	board_print("halted\n");
+	for (;;)
+		board_sleep(0);
 }

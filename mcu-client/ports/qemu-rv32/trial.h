@@ -4,6 +4,7 @@
  *   trial.fail    the n-th allocation of the client fails
  *   trial.step    in each further boot of the run, so many later; 1 if not there
  *   trial.boots   how many boots in one run
+ *   trial.halt    1: stand still after the boots, so that memory can be looked at
  *   trial.packets of 256 packets: lost, sent twice, cut, held back; then the seed: 5 bytes
  */
 #ifndef CONCLAVE_MCU_TRIAL_H
