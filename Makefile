@@ -186,5 +186,6 @@ help: ## list the targets
 clean: ## remove everything that was built
 	rm -rf build
 
+-include mcu-client/mcu.mk
 -include tests/fuzz/fuzz.mk bench/bench.mk
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

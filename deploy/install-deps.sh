@@ -8,12 +8,18 @@ libsodium-dev libssl-dev libmbedtls-dev libcurl4-openssl-dev libcjson-dev libfus
 libsqlite3-dev libinih-dev libseccomp-dev'
 TEST='libcmocka-dev python3 python3-pytest python3-cryptography openssl curl procps valgrind
 swtpm tpm2-tools'
+# the firmware for the emulated board; Debian 13 has QEMU's RISC-V machines in a package of their own
+MCU='gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf'
+case "$(. /etc/os-release 2>/dev/null && printf '%s' "${VERSION_ID:-}")" in
+12) MCU="$MCU qemu-system-misc" ;;
+*) MCU="$MCU qemu-system-riscv" ;;
+esac
 LONG='clang'
 
 case "${1:-test}" in
 build) wanted=$BUILD ;;
-test) wanted="$BUILD $TEST" ;;
-long) wanted="$BUILD $TEST $LONG" ;;
+test) wanted="$BUILD $TEST $MCU" ;;
+long) wanted="$BUILD $TEST $MCU $LONG" ;;
 *)
 	echo 'usage: install-deps.sh [build|test|long]' >&2
 	exit 2

@@ -19,10 +19,12 @@ struct boot {
 	struct handshake handshake;
 	struct link link;
 	uint8_t secret[CV_SECRET_BYTES];
-	uint8_t blob[SETTINGS_BLOB_MAX];
 	uint8_t settings[SETTINGS_PLAIN_MAX];
 	char token[CV_EVIDENCE_MAX + 1];
-	char body[BODY_MAX];
+	union { /* the last request is answered before the settings are opened */
+		char body[BODY_MAX];
+		uint8_t blob[SETTINGS_BLOB_MAX];
+	};
 };
 
 /* The counter is durable before anything goes out, so that no boot id is used twice. */
@@ -72,6 +74,18 @@ static enum cv_err boot_prepare(struct boot *b, uint64_t give_up_ms)
 	return handshake_init(&b->handshake, &config, port_monotonic_ms());
 }
 
+/* What went wrong with a gateway, for whoever reads the board's console. */
+static void answer_log(const struct handshake_member *m)
+{
+	if (m->denied) {
+		port_log("warning: a gateway refused:");
+		port_log(m->has_reason ? reason_code(m->reason) : "no reason given");
+	} else if (m->fault != HANDSHAKE_FAULT_NONE) {
+		port_log("warning: a gateway gave no usable answer:");
+		port_log(handshake_fault_text(m->fault));
+	}
+}
+
 static void exchange(struct boot *b, const struct handshake_request *r)
 {
 	const struct http_answer *a = &b->link.answer;
@@ -84,6 +98,7 @@ static void exchange(struct boot *b, const struct handshake_request *r)
 			a->body_len);
 	else
 		handshake_no_answer(&b->handshake, r->member, port_monotonic_ms(), fault);
+	answer_log(&b->handshake.members[r->member]);
 }
 
 static void platform_refresh(struct boot *b)
@@ -145,6 +160,7 @@ static enum cv_err boot_run(struct boot *b, struct client_result *r, uint64_t st
 	r->shares = handshake_shares(&b->handshake);
 	r->attempts = b->handshake.attempt;
 	r->unlock_ms = port_monotonic_ms() - start_ms;
+	r->key_instructions = port_instructions() - r->key_instructions;
 	liars_report(b);
 	if (err != CV_OK)
 		return err;
@@ -166,6 +182,7 @@ void client_boot(struct client_result *result, uint64_t timeout_ms)
 	uint64_t start_ms = port_monotonic_ms();
 
 	memset(result, 0, sizeof(*result));
+	result->key_instructions = port_instructions();
 	port_mount_signal(0);
 	result->outcome = CV_ERR_MEMORY;
 	if (b == NULL)
@@ -177,6 +194,8 @@ void client_boot(struct client_result *result, uint64_t timeout_ms)
 	if (result->outcome == CV_OK)
 		result->outcome = boot_run(b, result, start_ms);
 	result->handshakes = b->link.handshakes;
+	result->full_instructions = b->link.full_instructions;
+	result->resumed_instructions = b->link.resumed_instructions;
 	if (result->outcome != CV_OK)
 		port_mount_signal(0);
 	link_free(&b->link);

@@ -5,6 +5,8 @@
 
 #include <psa/crypto.h>
 
+#include "protocol/scratch.h"
+
 enum cv_err crypto_init(void)
 {
 	return psa_crypto_init() == PSA_SUCCESS ? CV_OK : CV_ERR_CRYPTO;
@@ -166,9 +168,8 @@ enum cv_err crypto_x25519(uint8_t shared[CV_X25519_BYTES],
 }
 
 /*
- * PSA writes ciphertext and tag as one run. The multi-part AEAD calls are not in mbedTLS 2.28's
- * software driver, so the tag is moved through a small buffer: messages here are shares and
- * settings of at most a few KiB.
+ * PSA writes ciphertext and tag as one run, and the multi-part AEAD calls are not in mbedTLS 2.28's
+ * software driver: the message goes through short-lived memory, in place.
  */
 #define GCM_TEXT_MAX 2304
 
@@ -176,51 +177,61 @@ enum cv_err crypto_aes256gcm_seal(uint8_t *ciphertext, uint8_t tag[CRYPTO_AES_TA
 	const uint8_t key[CRYPTO_AES_KEY_BYTES], const uint8_t nonce[CRYPTO_AES_NONCE_BYTES],
 	const uint8_t *aad, size_t aad_len, const uint8_t *plaintext, size_t len)
 {
-	static uint8_t work[GCM_TEXT_MAX + CRYPTO_AES_TAG_BYTES];
 	psa_key_id_t id = 0;
 	size_t done = 0;
 	psa_status_t s;
+	uint8_t *work;
 
 	if (len > GCM_TEXT_MAX)
 		return CV_ERR_TOO_LONG;
+	work = scratch_alloc(len + CRYPTO_AES_TAG_BYTES);
+	if (work == NULL)
+		return CV_ERR_MEMORY;
+	if (len > 0)
+		memcpy(work, plaintext, len);
 	s = key_import(&id, PSA_KEY_TYPE_AES, 256, PSA_KEY_USAGE_ENCRYPT, PSA_ALG_GCM, key,
 		CRYPTO_AES_KEY_BYTES);
 	if (s == PSA_SUCCESS)
 		s = psa_aead_encrypt(id, PSA_ALG_GCM, nonce, CRYPTO_AES_NONCE_BYTES, aad, aad_len,
-			plaintext, len, work, sizeof(work), &done);
+			work, len, work, len + CRYPTO_AES_TAG_BYTES, &done);
 	(void)psa_destroy_key(id);
-	if (s != PSA_SUCCESS || done != len + CRYPTO_AES_TAG_BYTES)
-		return CV_ERR_CRYPTO;
-	memcpy(ciphertext, work, len);
-	memcpy(tag, work + len, CRYPTO_AES_TAG_BYTES);
-	return CV_OK;
+	if (s == PSA_SUCCESS && done == len + CRYPTO_AES_TAG_BYTES) {
+		memcpy(ciphertext, work, len);
+		memcpy(tag, work + len, CRYPTO_AES_TAG_BYTES);
+	}
+	scratch_free(work, len + CRYPTO_AES_TAG_BYTES);
+	return s == PSA_SUCCESS && done == len + CRYPTO_AES_TAG_BYTES ? CV_OK : CV_ERR_CRYPTO;
 }
 
 enum cv_err crypto_aes256gcm_open(uint8_t *plaintext, const uint8_t key[CRYPTO_AES_KEY_BYTES],
 	const uint8_t nonce[CRYPTO_AES_NONCE_BYTES], const uint8_t *aad, size_t aad_len,
 	const uint8_t *ciphertext, size_t len, const uint8_t tag[CRYPTO_AES_TAG_BYTES])
 {
-	static uint8_t in[GCM_TEXT_MAX + CRYPTO_AES_TAG_BYTES];
-	static uint8_t out[GCM_TEXT_MAX];
 	psa_key_id_t id = 0;
 	size_t done = 0;
 	psa_status_t s;
+	uint8_t *work;
 
 	if (len > GCM_TEXT_MAX)
 		return CV_ERR_TOO_LONG;
-	memcpy(in, ciphertext, len);
-	memcpy(in + len, tag, CRYPTO_AES_TAG_BYTES);
+	work = scratch_alloc(len + CRYPTO_AES_TAG_BYTES);
+	if (work == NULL) {
+		crypto_wipe(plaintext, len);
+		return CV_ERR_MEMORY;
+	}
+	memcpy(work, ciphertext, len);
+	memcpy(work + len, tag, CRYPTO_AES_TAG_BYTES);
 	s = key_import(&id, PSA_KEY_TYPE_AES, 256, PSA_KEY_USAGE_DECRYPT, PSA_ALG_GCM, key,
 		CRYPTO_AES_KEY_BYTES);
 	if (s == PSA_SUCCESS)
 		s = psa_aead_decrypt(id, PSA_ALG_GCM, nonce, CRYPTO_AES_NONCE_BYTES, aad, aad_len,
-			in, len + CRYPTO_AES_TAG_BYTES, out, sizeof(out), &done);
+			work, len + CRYPTO_AES_TAG_BYTES, work, len + CRYPTO_AES_TAG_BYTES, &done);
 	(void)psa_destroy_key(id);
 	if (s == PSA_SUCCESS && done == len)
-		memcpy(plaintext, out, len);
+		memcpy(plaintext, work, len);
 	else
 		crypto_wipe(plaintext, len);
-	crypto_wipe(out, sizeof(out));
+	scratch_free(work, len + CRYPTO_AES_TAG_BYTES);
 	if (s == PSA_ERROR_INVALID_SIGNATURE)
 		return CV_ERR_SEAL;
 	return s == PSA_SUCCESS && done == len ? CV_OK : CV_ERR_CRYPTO;

@@ -10,7 +10,11 @@
 /* Keeps what follows aligned for any type. */
 union header {
 	size_t size;
+#if SIZE_MAX > UINT32_MAX
 	max_align_t align;
+#else
+	uint64_t align; /* there is no wider type in use on a chip */
+#endif
 };
 
 static struct heap_stats stats;

@@ -8,7 +8,7 @@
 #include "protocol/mac.h"
 #include "tls.h"
 
-#define HTTP_ANSWER_MAX 4096 /* body; no answer of the protocol is longer than 1024 */
+#define HTTP_ANSWER_MAX 1536 /* body; no answer of the protocol is longer than 1024 */
 
 struct http_answer {
 	unsigned int status;

@@ -8,6 +8,7 @@
 #include "protocol/crypto.h"
 #include "protocol/json_get.h"
 #include "protocol/mac.h"
+#include "protocol/scratch.h"
 
 #define WORK_MAX CV_SHARE_SET_MAX
 
@@ -119,12 +120,15 @@ static enum cv_err addresses_read(struct identity *id, char *work)
 
 enum cv_err identity_load(struct identity *id, const char **problem)
 {
-	static char work[WORK_MAX];
+	char *work = scratch_alloc(WORK_MAX);
 	struct device_file d;
 	enum cv_err err = CV_ERR_INTERNAL;
 
 	memset(id, 0, sizeof(*id));
 	memset(&d, 0, sizeof(d));
+	*problem = "memory";
+	if (work == NULL)
+		return CV_ERR_MEMORY;
 	*problem = "device.json";
 	err = device_read(&d, work);
 	if (err != CV_OK)
@@ -140,6 +144,7 @@ enum cv_err identity_load(struct identity *id, const char **problem)
 	*problem = "gateways.json";
 	err = addresses_read(id, work);
 out:
+	scratch_free(work, WORK_MAX);
 	if (err != CV_OK)
 		identity_wipe(id);
 	else

@@ -3,12 +3,13 @@
 #include <string.h>
 
 #include "port.h"
+#include "protocol/scratch.h"
 
 #define ROOT_PEM_MAX 2048
 
 enum cv_err link_init(struct link *l, const struct identity *identity)
 {
-	static uint8_t pem[ROOT_PEM_MAX];
+	uint8_t *pem = NULL;
 	size_t len = 0;
 	enum cv_err err = CV_ERR_INTERNAL;
 
@@ -22,11 +23,16 @@ enum cv_err link_init(struct link *l, const struct identity *identity)
 			.gateway = identity->set.members[i].gateway,
 			.session = &l->sessions[i]};
 	}
-	err = port_nv_get("roots/tls.pem", pem, sizeof(pem) - 1, &len);
-	if (err != CV_OK)
-		return err;
-	pem[len] = 0;
-	return tls_init(&l->tls, pem, len + 1);
+	pem = scratch_alloc(ROOT_PEM_MAX);
+	if (pem == NULL)
+		return CV_ERR_MEMORY;
+	err = port_nv_get("roots/tls.pem", pem, ROOT_PEM_MAX - 1, &len);
+	if (err == CV_OK) {
+		pem[len] = 0;
+		err = tls_init(&l->tls, pem, len + 1);
+	}
+	scratch_free(pem, ROOT_PEM_MAX);
+	return err;
 }
 
 void link_free(struct link *l)
@@ -50,6 +56,8 @@ static enum handshake_fault fault_of(enum cv_err err)
 static enum handshake_fault connect_member(struct link *l, size_t member, uint64_t deadline_ms)
 {
 	uint64_t connect_ms = port_monotonic_ms() + CV_CONNECT_TIMEOUT_MS;
+	uint64_t start = port_instructions();
+	int ticket = l->peers[member].has_session;
 	enum cv_err err;
 
 	if (l->identity->addresses[member][0] == 0)
@@ -62,6 +70,10 @@ static enum handshake_fault connect_member(struct link *l, size_t member, uint64
 		return fault_of(err);
 	l->member = member;
 	l->handshakes++;
+	if (ticket)
+		l->resumed_instructions = port_instructions() - start;
+	else
+		l->full_instructions = port_instructions() - start;
 	if (l->tls.dates_bad)
 		port_log("warning: a gateway's certificate dates do not fit this clock");
 	return HANDSHAKE_FAULT_NONE;

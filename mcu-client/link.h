@@ -14,6 +14,8 @@ struct link {
 	const struct identity *identity;
 	size_t member; /* of the open connection */
 	uint32_t handshakes;
+	uint64_t full_instructions; /* of the last handshake of its kind */
+	uint64_t resumed_instructions;
 	mbedtls_ssl_session sessions[CV_MEMBERS_MAX];
 	struct tls_peer peers[CV_MEMBERS_MAX];
 	struct http_answer answer;

@@ -65,8 +65,10 @@ static enum cv_err connect_one(int *out, const struct addrinfo *a, uint64_t dead
 
 	if (fd < 0)
 		return CV_ERR_UNREACHABLE;
-	if (fcntl(fd, F_SETFL, O_NONBLOCK) != 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) != 0)
+	if (fcntl(fd, F_SETFL, O_NONBLOCK) != 0)
 		goto out;
+	/* lwIP has no programs to keep it from and refuses this. */
+	(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
 	/* A request is two writes, head and body: the second must not wait for the first one's ACK. */
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	if (connect(fd, a->ai_addr, a->ai_addrlen) != 0) {

@@ -33,6 +33,9 @@ CV_MUST_CHECK enum cv_err port_platform(struct evidence_platform *platform);
 CV_MUST_CHECK enum cv_err port_sign(
 	void *context, const uint8_t hash[CV_HASH_BYTES], uint8_t sig[CV_ES256_SIG_BYTES]);
 
+/* Instructions this board executed since start; 0 if it does not count them. For figures only. */
+uint64_t port_instructions(void);
+
 /* The mount pin: 1 after the settings were opened, 0 before and after any failure. */
 void port_mount_signal(int mounted);
 /*

@@ -31,13 +31,19 @@
 #define CV_JSON_NAMES_MAX 128		/* member names of all objects open at one point */
 #define CV_JSON_INTEGER_MAX 9007199254740991 /* 2^53 - 1 */
 #define CV_TARGET_MAX 64		/* request path */
+#ifndef CV_EVIDENCE_MAX			/* a small device may be built with less: it makes its own */
 #define CV_EVIDENCE_MAX 6144		/* compact JWS text */
+#endif
 #define CV_JWS_MAX 49152		/* any signed document */
 #define CV_OPCERT_MAX 2048		/* operator certificate, compact JWS text */
+#ifndef CV_SHARE_SET_MAX		/* a small device may be built with less */
 #define CV_SHARE_SET_MAX 8192		/* share set, compact JWS text */
+#endif
 #define CV_POLICY_MAX 8192		/* policy document, JSON text */
 #define CV_NAME_MAX 63			/* digest names, place names, software names */
+#ifndef CV_DIGESTS_MAX			/* a small device may be built with less */
 #define CV_DIGESTS_MAX 16		/* measurements in one token */
+#endif
 #define CV_REFERENCE_VALUES_MAX 64	/* per measurement name, in one policy */
 #define CV_PCR_VALUES_MAX 16		/* per PCR, and of firmware versions, in one policy */
 #define CV_PLACES_MAX 64		/* per list, in one policy */

@@ -15,6 +15,7 @@
 #include "provisioning/deal.h"
 #include "provisioning/device_record.h"
 #include "provisioning/device_volume.h"
+#include "provisioning/mcu_image.h"
 #include "provisioning/options.h"
 #include "provisioning/policy_build.h"
 #include "provisioning/push.h"
@@ -36,6 +37,7 @@ static const struct option_spec options[] = {
 	{"mcu", OPTION_FLAG, NULL, "a microcontroller: sealed settings instead of a volume"},
 	{"tpm", OPTION_FLAG, NULL, "a device with a TPM 2.0: not built yet, exit code 4"},
 	{"settings", OPTION_TEXT, "FILE", "with --mcu: what to seal, a JSON object"},
+	{"image", OPTION_TEXT, "FILE", "with --mcu: also write its store partition, keys in clear"},
 	{"state-dir", OPTION_TEXT, "DIR", "also write the device's files there, keys in clear"},
 	{"online", OPTION_FLAG, NULL, "send the packages now (this is the default)"},
 	{"offline", OPTION_FLAG, NULL, "only write the packages, to be carried or pushed later"},
@@ -166,6 +168,10 @@ static enum cv_err read_plan(struct add *a, const struct context *ctx)
 		return CV_ERR_NOT_BUILT;
 	}
 	a->mcu = option_flag(ctx, "mcu");
+	if (!a->mcu && option_text(ctx, "image") != NULL) {
+		log_error("--image: only a microcontroller (--mcu) has a store partition");
+		return CV_ERR_ARGUMENT;
+	}
 	plan->fleet = &a->fleet;
 	plan->op = &a->op;
 	plan->epoch = 1;
@@ -283,6 +289,7 @@ static enum cv_err write_state_dir(const struct bundle *bundle, const char *dir)
 static enum cv_err show_secrets(struct add *a, struct context *ctx)
 {
 	const char *dir = option_text(ctx, "state-dir");
+	const char *image = option_text(ctx, "image");
 	enum cv_err err = CV_OK;
 
 	if (a->volume.recovery)
@@ -293,6 +300,8 @@ static enum cv_err show_secrets(struct add *a, struct context *ctx)
 			"bundle passphrase (shown once)  ", a->secrets->passphrase);
 	if (err == CV_OK && dir != NULL)
 		err = write_state_dir(&a->bundle, dir);
+	if (err == CV_OK && image != NULL)
+		err = mcu_image_write(&a->bundle, image);
 	return err;
 }
 

@@ -217,6 +217,11 @@ enum cv_err port_sign(
 	return err;
 }
 
+uint64_t port_instructions(void)
+{
+	return 0;
+}
+
 void port_mount_signal(int on)
 {
 	if (on != mounted)

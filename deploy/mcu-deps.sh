@@ -1,0 +1,110 @@
+#!/bin/sh
+# mcu-deps.sh OUTDIR: leaves the unpacked sources of mbedTLS, lwIP and cJSON in OUTDIR/mbedtls,
+# OUTDIR/lwip and OUTDIR/cjson, for the microcontroller's firmware.
+#
+# They are the distribution's own source packages: the .orig.tar must have one of the SHA-256 values
+# below, the rest of the package is checked by apt against the signed index. Debian's patches are
+# applied, except lwIP's: one of them swaps lwip/sockets.h for the host's.
+#
+# Environment  MCU_SRC=DIR  use DIR/mbedtls, DIR/lwip and DIR/cjson as they are
+set -eu
+
+# name, upstream version, SHA-256 of the .orig.tar (Debian 12, then Debian 13)
+PINNED='mbedtls 2.28.3 3b4953aa55a681e084d31892d9904cc5328d6b4958ea57b90ae4b4f94ae69a8d
+mbedtls 3.6.6 8fb65fae8dcae5840f793c0a334860a411f884cc537ea290ce1c52bb64ca007a
+lwip 2.1.3+dfsg1 0a8276d09fc4e97bbba2f953d74af2388fc2195ea156be9d7589e297a68fde24
+lwip 2.2.1+dfsg1 83729c274c499d3348e9fbbe043a3113f3fa8953e7efddc7c21c7fcbb1f2b7b1
+cjson 1.7.15 5308fd4bd90cef7aa060558514de6a1a4a0819974a26e6ed13973c5f624c24b2
+cjson 1.7.18 3aa806844a03442c00769b83e99970be70fbef03735ff898f4811dd03b9f5ee5'
+NAMES='mbedtls lwip cjson'
+
+say() { printf '  MCU-DEPS %s\n' "$*"; }
+die() {
+	printf 'mcu-deps.sh: %s\n' "$*" >&2
+	printf 'mcu-deps.sh: without a Debian mirror, unpack the three sources and set MCU_SRC=DIR\n' >&2
+	exit 1
+}
+
+[ $# -eq 1 ] || { echo 'usage: mcu-deps.sh OUTDIR' >&2; exit 2; }
+here=$(cd "$(dirname "$0")/.." && pwd)
+mkdir -p "$1"
+out=$(cd "$1" && pwd)
+cache=${MCU_CACHE:-$here/build/mcu-src}
+. "$here/deploy/debian-source.sh"
+
+complete() { [ -f "$1/mbedtls/library/ssl_tls.c" ] && [ -f "$1/lwip/src/core/tcp.c" ] && [ -f "$1/cjson/cJSON.c" ]; }
+
+# package_find NAME: sets $dsc to the cached description whose .orig.tar is a pinned one.
+package_find() {
+	dsc=
+	for d in "$cache/$1"_*.dsc; do
+		[ -f "$d" ] || continue
+		version=$(basename "$d" .dsc | sed "s/^$1_//; s/-[^-]*\$//")
+		want=$(printf '%s\n' "$PINNED" | awk -v n="$1" -v v="$version" '$1 == n && $2 == v { print $3 }')
+		[ -n "$want" ] || die "$1 $version is not one of the versions known to this script"
+		for t in "$cache/$1_$version".orig.tar.*; do
+			case $t in *.asc) continue ;; esac
+			[ -f "$t" ] || continue
+			sum=$(sha256sum "$t" | cut -d' ' -f1)
+			[ "$sum" = "$want" ] || die "$1 $version has SHA-256 $sum, not the pinned $want"
+			dsc=$d
+			return 0
+		done
+	done
+	return 1
+}
+
+fetch() {
+	command -v apt-get >/dev/null || die 'there is no apt-get here'
+	code=$(codename)
+	apt=$(mktemp -d "${TMPDIR:-/tmp}/conclave-apt.XXXXXX")
+	trap 'rm -rf "$apt"' EXIT INT TERM
+	say "reading the source index of Debian $code"
+	apt_prepare "$code"
+	for name in $NAMES; do
+		say "downloading the source package $name"
+		if ! (cd "$apt/get" && apt_private apt-get source --download-only --only-source "$name") >>"$apt/log" 2>&1; then
+			sed 's/^/    /' "$apt/log" >&2
+			die "the source package $name could not be downloaded"
+		fi
+	done
+	cp "$apt/get"/* "$cache/"
+	rm -rf "$apt"
+	trap - EXIT INT TERM
+}
+
+unpack() {
+	set -- "$1" "$work/$1"
+	case $1 in
+	lwip) dpkg-source --no-check --skip-patches -x "$dsc" "$2" ;;
+	*) dpkg-source --no-check -x "$dsc" "$2" ;;
+	esac >"$work/log" 2>&1 || {
+		sed 's/^/    /' "$work/log" >&2
+		die "$(basename "$dsc") does not unpack (is dpkg-dev installed?)"
+	}
+	rm -rf "$out/$1"
+	mv "$2" "$out/$1"
+}
+
+if [ -n "${MCU_SRC:-}" ]; then
+	complete "$MCU_SRC" || die "MCU_SRC=$MCU_SRC is not complete"
+	for name in $NAMES; do ln -sfn "$MCU_SRC/$name" "$out/$name"; done
+	say "from $MCU_SRC (MCU_SRC: not checked against a pinned sum)"
+	touch "$out/.done"
+	exit 0
+fi
+mkdir -p "$cache"
+exec 9>"$cache/.lock"
+flock 9
+have=1
+for name in $NAMES; do package_find "$name" || have=0; done
+[ $have = 1 ] || (fetch)
+work=$(mktemp -d "$out/.work.XXXXXX")
+trap 'rm -rf "$work"' EXIT INT TERM
+for name in $NAMES; do
+	package_find "$name" || die "the downloaded source of $name is not there"
+	say "unpacking $(basename "$dsc" .dsc)"
+	unpack "$name"
+done
+complete "$out" || die 'the unpacked sources are not complete'
+touch "$out/.done"

@@ -1,0 +1,2 @@
+/* The POSIX name of what lwIP declares. */
+#include <lwip/sockets.h>

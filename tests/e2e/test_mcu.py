@@ -1,0 +1,200 @@
+"""The microcontroller's firmware, booted in an emulator against real gateways."""
+import datetime
+import os
+import socket
+
+import pytest
+
+import mcu
+import mcu_report
+from conftest import CONFIG, DENIED, TAMPERED, TOO_FEW
+
+pytestmark = pytest.mark.skipif(not mcu.built(), reason="make mcu-firmware, and QEMU, are needed")
+
+
+@pytest.fixture(scope="module")
+def three(module_fleet):
+    module_fleet.gateways(3)
+    return module_fleet
+
+
+@pytest.fixture(scope="module")
+def image(three):
+    path = three.dir / "m1.img"
+    three.device("m1", 2, "--image", path, mcu=True, install=False)
+    return path
+
+
+@pytest.fixture(scope="module")
+def chip(three, image):
+    """One board for the whole file: its boot counter must go up, as the gateways remember it."""
+    return mcu.Board(three.dir / "flash", image)
+
+
+@pytest.fixture
+def board(three, chip):
+    chip.set_addresses(three.addresses())
+    kept = chip.store()
+    yield chip
+    counters = {n: chip.store().get(n, b"") for n in ("boot-counter", "counter")}
+    kept.update({n: max(kept.get(n, b""), v) for n, v in counters.items() if v})
+    chip.write(mcu.bank(kept.items()))
+
+
+def count(board):
+    return int.from_bytes(board.store().get("boot-counter", b""), "big")
+
+
+def closed_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{s.getsockname()[1]}"
+
+
+def test_boots_to_mount_ok(three, board):
+    boot = board.boot()
+    assert "mount-pin high" in boot.out and "MOUNT_OK" in boot.out
+    assert boot.figures["handshakes"] >= 2
+    assert boot.figures["heap-in-use"] == 0
+
+
+def test_boot_counter_is_in_flash(board):
+    before = count(board)
+    board.boot()
+    assert count(board) == before + 1
+    board.boot()
+    assert count(board) == before + 2
+
+
+def test_budgets_hold(board):
+    values, _, _ = mcu_report.measure(board)
+    assert mcu_report.over(values) == [], values
+
+
+def test_boots_without_one_gateway(three, board):
+    board.set_addresses({**three.addresses(), "g1": closed_port()})
+    assert "MOUNT_OK" in board.boot().out
+
+
+def test_stays_down_with_one_gateway(three, board):
+    dead = {g: closed_port() for g in ("g2", "g3")}
+    board.set_addresses({**three.addresses(), **dead}, timeout_s=4)
+    assert "mount-pin high" not in board.boot(want=TOO_FEW).out
+
+
+def test_refuses_a_gateway_under_another_name(three, board):
+    a = three.addresses()
+    board.set_addresses({"g1": a["g2"], "g2": a["g3"], "g3": a["g1"]}, timeout_s=4)
+    assert "mount-pin high" not in board.boot(want=TOO_FEW).out
+
+
+def test_gateways_refuse_a_chip_that_was_turned_back(three, board):
+    board.boot()
+    old = board.store()
+    board.boot()
+    board.boot()
+    board.write(mcu.bank({**old, "boot.timeout": (4).to_bytes(4, "big")}.items()))
+    boot = board.boot(want=DENIED)
+    assert "boot_rollback" in boot.out and "mount-pin high" not in boot.out
+
+
+def test_boots_with_its_clock_years_off(three, board):
+    for year in (1971, 2099):
+        boot = board.boot("-rtc", f"base={datetime.datetime(year, 1, 1).isoformat()}")
+        assert "certificate dates do not fit" in boot.out and "MOUNT_OK" in boot.out
+
+
+def test_notices_changed_settings(board):
+    sealed = bytearray(board.store()["settings.sealed"])
+    sealed[40] ^= 1
+    board.set(settings_sealed=bytes(sealed))
+    assert "mount-pin high" not in board.boot(want=TAMPERED).out
+
+
+def secrets(board):
+    """Pieces of what must not stay in memory: half a key is found, too."""
+    store = board.store()
+    return {name: store[name][at:at + 16] for name in ("mac.root", "attest.key") for at in (0, 16)}
+
+
+def test_says_that_it_was_not_provisioned(board):
+    raw = board.banks()
+    board.write(b"")
+    try:
+        board.boot(want=CONFIG)
+    finally:
+        board.write(*raw)
+
+
+def test_goes_on_after_a_torn_write(board):
+    """The newest record cut at every eighth byte: as if the power had failed there."""
+    before = count(board)
+    first, _ = board.banks()
+    whole = first.rstrip(b"\xff")
+    record = mcu.bank([("boot-counter", (before + 1).to_bytes(8, "big"))])[16:]
+    at = (len(whole) + 3) // 4 * 4
+    for cut in range(4, len(record), 8):
+        board.write(first[:at] + record[:cut])
+        assert "MOUNT_OK" in board.boot().out
+        assert count(board) == before + 1 and board.banks()[1][:4] == b"CVNV"
+        before += 1
+        first = mcu.bank({**board.store()}.items())
+        at = len(first)
+        record = mcu.bank([("boot-counter", (before + 1).to_bytes(8, "big"))])[16:]
+
+
+def trial(board, timeout_s=4, **values):
+    """Boot the tests' firmware with faults; values are 4-byte numbers or bytes."""
+    board.set(boot_timeout=timeout_s.to_bytes(4, "big"), **{
+        f"trial_{n}": v if isinstance(v, bytes) else v.to_bytes(4, "big")
+        for n, v in values.items()})
+    board.elf = mcu.TRIAL
+    try:
+        return board.boot(want=None)
+    finally:
+        board.elf = mcu.ELF
+        board.write(mcu.bank((n, d) for n, d in board.store().items() if n[:6] != "trial."))
+
+
+needs_trial = pytest.mark.skipif(not mcu.TRIAL.exists(), reason="make mcu-trial is needed")
+
+
+@needs_trial
+def test_no_failed_allocation_crashes_or_leaks(board):
+    """Boots with the failing allocation at points spread over all that a boot makes."""
+    boots = 1000 if os.environ.get("CONCLAVE_LONG") else 24
+    whole = trial(board, boots=1)
+    step = whole.figures["heap-count"] // boots
+    boot = trial(board, timeout_s=8, boots=boots, fail=1, step=step)
+    assert f" of {boots}" in boot.out and boot.code < 90 and "panic" not in boot.out, boot
+    assert boot.figures["heap-in-use"] == 0
+
+
+@needs_trial
+@pytest.mark.parametrize("harm", ["lose", "twice", "cut", "hold"])
+def test_boots_over_a_bad_network(board, harm):
+    rates = bytes(20 if harm == h else 0 for h in ("lose", "twice", "cut", "hold"))
+    boot = trial(board, timeout_s=40, packets=rates + b"\x07")
+    assert boot.code == 0 and "MOUNT_OK" in boot.out, boot
+
+
+@needs_trial
+def test_the_heap_does_not_grow(board):
+    boots = 1000 if os.environ.get("CONCLAVE_LONG") else 10
+    boot = trial(board, timeout_s=30, boots=boots)
+    assert f"trial mounted {boots} of {boots}" in boot.out and boot.figures["heap-in-use"] == 0, boot
+
+
+@needs_trial
+def test_leaves_no_key_in_memory_after_a_failure(board):
+    sealed = bytearray(board.store()["settings.sealed"])
+    sealed[40] ^= 1
+    board.set(settings_sealed=bytes(sealed), trial_halt=bytes((0, 0, 0, 1)))
+    board.elf = mcu.TRIAL
+    try:
+        console, ram = board.memory_after()
+    finally:
+        board.elf = mcu.ELF
+    assert "trial mounted 0 of 1" in console and "mount-pin high" not in console, console
+    assert len(ram) == mcu.RAM_BYTES and any(ram)
+    assert [name for name, piece in secrets(board).items() if piece in ram] == []
