@@ -20,7 +20,7 @@ MCU_LWIP := $(addprefix core/,def dns inet_chksum init ip mem memp netif pbuf sy
 MCU_FLAGS = -march=rv32imc -mabi=ilp32 -specs=picolibc.specs -Os -g -ffunction-sections -fdata-sections
 MCU_CPPFLAGS = -I. -Imcu-client -I$(MCU_PORT) -isystem $(MCU_DEPS)/lwip/src/include \
 	-isystem $(MCU_DEPS)/mbedtls/include -isystem $(MCU_DEPS)/include -DCONCLAVE_VERSION='"$(VERSION)"' \
-	-DMBEDTLS_CONFIG_FILE='"mbedtls_config.h"' -DCJSON_NESTING_LIMIT=8 -DCJSON_HIDE_SYMBOLS \
+	-DMBEDTLS_CONFIG_FILE='"board_mbedtls.h"' -DCJSON_NESTING_LIMIT=8 -DCJSON_HIDE_SYMBOLS \
 	-DCV_EVIDENCE_MAX=2048 -DCV_SHARE_SET_MAX=4096 -DCV_DIGESTS_MAX=4
 
 mcu_own_obj = $(patsubst %,$(MCU_BUILD)/obj/%.o,$(1))
@@ -42,7 +42,7 @@ $(MCU_BUILD)/obj/mcu-client/net.c.o: MCU_CPPFLAGS += -I$(MCU_PORT)/posix
 
 # The libraries are compiled in one go each: their file names are known only after unpacking.
 # Big numbers for speed: a handshake is almost nothing else.
-$(MCU_BUILD)/lib%.a: $(MCU_DEPS)/.done $(MCU_PORT)/mbedtls_config.h $(MCU_PORT)/lwipopts.h \
+$(MCU_BUILD)/lib%.a: $(MCU_DEPS)/.done $(MCU_PORT)/board_mbedtls.h $(MCU_PORT)/lwipopts.h \
 		$(MCU_PORT)/arch/cc.h $(MCU_PORT)/arch/sys_arch.h mcu-client/mcu.mk
 	@mkdir -p $(MCU_BUILD)/lib-$*
 	@echo "  MCU  lib$*"
