@@ -39,7 +39,6 @@ LIB_fuse     := $(shell pkg-config --libs fuse3 2>/dev/null)
 LIB_sqlite   := $(shell pkg-config --libs sqlite3 2>/dev/null)
 LIB_inih     := $(shell pkg-config --libs inih 2>/dev/null)
 LIB_seccomp  := $(shell pkg-config --libs libseccomp 2>/dev/null)
-LIB_mbedtls  := -lmbedtls -lmbedx509 -lmbedcrypto
 
 # --- libraries: one per folder; main.c is the program, everything else the library
 FOLDERS := shamir protocol host fs notify gateway device provisioning mcu-client
@@ -75,7 +74,7 @@ LIBS_fs := $(LIB_fuse) $(BASE_LIBS)
 LIBS_notify := $(LIB_curl) $(LIB_sqlite) $(BASE_LIBS)
 LIBS_gateway = $(CIVETWEB_LIB) $(LIB_curl) $(LIB_sqlite) $(LIB_ssl) $(BASE_LIBS) -lm -ldl
 LIBS_device := $(LIB_curl) $(LIB_ssl) $(BASE_LIBS)
-LIBS_provisioning := $(LIB_curl) $(LIB_ssl) $(LIB_mbedtls) $(BASE_LIBS)
+LIBS_provisioning := $(LIB_curl) $(LIB_ssl) $(BASE_LIBS)
 # static mbedTLS, so that the client's counted allocator sees what TLS allocates (heap.h)
 LIBS_mcu-client = -Wl,--wrap=malloc,--wrap=calloc,--wrap=free -Wl,--start-group -l:libmbedtls.a \
 	-l:libmbedx509.a -l:libmbedcrypto.a $(call lib,mcu-client) -Wl,--end-group $(LIB_cjson) -lpthread
