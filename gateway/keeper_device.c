@@ -9,34 +9,32 @@
 
 #define LATER_S 2
 
-/* One answer for an unknown device, a bad MAC and no MAC. */
-static void unauthorized(struct keeper *k, const struct ipc_request *request)
+/* Without a MAC: to a peer that is not known, or when there is no key to make one with. */
+static void answer_bare(struct keeper *k, const struct ipc_request *request, unsigned int status,
+	const char *body)
 {
-	static const char body[] = "{\"type\":\"about:blank\",\"title\":\"Unauthorized\","
-				   "\"status\":401}";
 	struct ipc_answer answer = {0};
 
 	answer.id = request->id;
-	answer.status = 401;
+	answer.status = status;
 	snprintf(answer.content_type, sizeof(answer.content_type), "application/problem+json");
 	answer.body = (const uint8_t *)body;
-	answer.body_len = sizeof(body) - 1;
+	answer.body_len = strlen(body);
 	keeper_send(k, &answer);
+}
+
+/* One answer for an unknown device, a bad MAC and no MAC. */
+static void unauthorized(struct keeper *k, const struct ipc_request *request)
+{
+	answer_bare(k, request, 401,
+		"{\"type\":\"about:blank\",\"title\":\"Unauthorized\",\"status\":401}");
 }
 
 /* The store cannot be read: there is no key to authenticate an answer with. */
 static void unavailable(struct keeper *k, const struct ipc_request *request)
 {
-	static const char body[] = "{\"type\":\"about:blank\",\"title\":\"Unavailable\","
-				   "\"status\":503}";
-	struct ipc_answer answer = {0};
-
-	answer.id = request->id;
-	answer.status = 503;
-	snprintf(answer.content_type, sizeof(answer.content_type), "application/problem+json");
-	answer.body = (const uint8_t *)body;
-	answer.body_len = sizeof(body) - 1;
-	keeper_send(k, &answer);
+	answer_bare(k, request, 503,
+		"{\"type\":\"about:blank\",\"title\":\"Unavailable\",\"status\":503}");
 }
 
 static unsigned int status_of(enum reason reason)
