@@ -8,6 +8,7 @@
 #include "host/log.h"
 
 #define E7 10000000
+#define STATUS_INTERVAL_MS 300000
 
 static const struct ini_key schema[] = {
 	{ "device", "container", false },
@@ -16,6 +17,8 @@ static const struct ini_key schema[] = {
 	{ "mount", "allow_other", false },
 	{ "mount", "read_only", false },
 	{ "mount", "cache", false },
+	{ "mount", "relock", false },
+	{ "mount", "status_interval", false },
 	{ "evidence", "oemid", false },
 	{ "evidence", "hwmodel", false },
 	{ "evidence", "hwversion", false },
@@ -135,6 +138,16 @@ static void read_place(struct settings *s, struct ini_file *ini)
 		(uint32_t)ini_uint(ini, "place", "accuracy_m", 1000, 0, 1000000) * 1000;
 }
 
+static void read_relock(struct settings *s, struct ini_file *ini)
+{
+	static const char *const words[] = { "revoked", "lease", "never", NULL };
+
+	s->relock = (enum settings_relock)ini_enum(
+		ini, "mount", "relock", words, SETTINGS_RELOCK_REVOKED);
+	s->status_interval_s = (uint32_t)(ini_duration_ms(ini, "mount", "status_interval",
+		STATUS_INTERVAL_MS, 1000, 86400000) / 1000);
+}
+
 static void read_all(struct settings *s, struct ini_file *ini)
 {
 	static const char *const iat_words[] = { "auto", "always", "never", NULL };
@@ -154,6 +167,7 @@ static void read_all(struct settings *s, struct ini_file *ini)
 	s->cache_mib = (uint32_t)(ini_size(ini, "mount", "cache", 0, 1 << 20,
 					  (uint64_t)4096 << 20) >>
 		20);
+	read_relock(s, ini);
 	s->iat = (enum settings_iat)ini_enum(
 		ini, "evidence", "iat", iat_words, SETTINGS_IAT_AUTO);
 	claim_text(ini, "evidence", "oemid", s->oemid);
@@ -170,6 +184,7 @@ enum cv_err settings_load(struct settings *s, const struct options *o)
 
 	memset(s, 0, sizeof(*s));
 	s->allow_other = true;
+	s->status_interval_s = STATUS_INTERVAL_MS / 1000;
 	err = file_path_join(s->container, sizeof(s->container), o->state_dir, "volume.cv");
 	if (err != CV_OK)
 		return err;

@@ -10,6 +10,13 @@
 #include "device/options.h"
 #include "protocol/evidence.h"
 
+/* When a mounted volume is locked again without being asked. */
+enum settings_relock {
+	SETTINGS_RELOCK_REVOKED, /* N-K+1 gateways say that the device is revoked */
+	SETTINGS_RELOCK_LEASE,	 /* that, or the lease has ended */
+	SETTINGS_RELOCK_NEVER
+};
+
 enum settings_iat { SETTINGS_IAT_AUTO, SETTINGS_IAT_ALWAYS, SETTINGS_IAT_NEVER };
 
 struct settings_measure {
@@ -22,6 +29,8 @@ struct settings {
 	char mount_point[FILE_PATH_BUF]; /* "" = must be named on the command line */
 	bool allow_other;
 	bool read_only;
+	enum settings_relock relock;
+	uint32_t status_interval_s; /* how often a mounted device asks how it stands */
 	uint32_t cache_mib; /* 0 = the volume process's own default */
 	enum settings_iat iat;
 	char hwmodel[EVIDENCE_TEXT_BUF];

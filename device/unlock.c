@@ -132,8 +132,7 @@ static void print_members(struct unlock *u)
 	}
 }
 
-/* Before another attempt: somebody may have corrected gateways.json. */
-static enum cv_err follow_addresses(struct unlock *u)
+enum cv_err unlock_follow_addresses(struct unlock *u)
 {
 	struct transport *fresh = NULL;
 	int changed = 0;
@@ -233,7 +232,7 @@ static enum cv_err loop(struct unlock *u)
 	for (;;) {
 		if (u->handshake.next_attempt_ms != 0 &&
 			clock_monotonic_ms() >= u->handshake.next_attempt_ms)
-			err = follow_addresses(u);
+			err = unlock_follow_addresses(u);
 		if (err != CV_OK)
 			return err;
 		enum handshake_action action = ask_all(u, &wake_ms, &err);

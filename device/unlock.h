@@ -62,6 +62,8 @@ CV_MUST_CHECK enum cv_err unlock_secret(
 void unlock_forget_secret(struct unlock *u);
 /* Lets answers under way arrive (they add sessions) until their deadlines; then wipes the rest. */
 void unlock_drain(struct unlock *u);
+/* If no request is under way: somebody may have corrected gateways.json. */
+CV_MUST_CHECK enum cv_err unlock_follow_addresses(struct unlock *u);
 void unlock_close(struct unlock *u);
 
 /* What one gateway said or did, for people: "denied: device_revoked". */

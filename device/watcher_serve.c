@@ -20,6 +20,7 @@
 
 #define REPORT_FIRST_MS UINT64_C(5000)
 #define REPORT_MOST_MS UINT64_C(300000)
+#define POLL_MOST_MS UINT64_C(60000)
 
 static void answer_status(struct watcher *w, int client)
 {
@@ -97,13 +98,9 @@ static void serve_client(struct watcher *w)
 	close(client);
 }
 
-/* Somebody asked us to end: in use or not, nothing that was written may be lost. */
-static void take_signal(struct watcher *w)
+/* In use or not, the mount ends, and nothing that was written may be lost. */
+static void end_mount(struct watcher *w)
 {
-	int number = process_signal_read(w->signal_fd);
-
-	if (number == 0 || number == SIGHUP || !w->mounted)
-		return;
 	if (begin_unmount(w, false) == CV_OK)
 		return;
 	log_warning("%s: in use: detached; ends after a last checkpoint",
@@ -111,6 +108,14 @@ static void take_signal(struct watcher *w)
 	if (begin_unmount(w, true) != CV_OK ||
 		volume_process_send(&w->volume, VOLUME_CTL_UNMOUNT, "lazy") != CV_OK)
 		log_error("%s: cannot unmount", w->request->mount_point);
+}
+
+static void take_signal(struct watcher *w)
+{
+	int number = process_signal_read(w->signal_fd);
+
+	if (number != 0 && number != SIGHUP && w->mounted)
+		end_mount(w);
 }
 
 /* False when the volume process has nothing more to say. */
@@ -135,6 +140,8 @@ static int farewell(struct watcher *w)
 	int code = EXIT_CODE_OK;
 
 	volume_process_reap(&w->volume);
+	if (w->closed && w->locked)
+		code = EXIT_CODE_DENIED;
 	if (w->closed)
 		snprintf(text, sizeof(text), "unmounted: generation %llu is on disk",
 			(unsigned long long)w->generation);
@@ -170,28 +177,51 @@ static void report_again_later(struct watcher *w)
 		random % (uint32_t)(most < REPORT_MOST_MS ? most : REPORT_MOST_MS);
 }
 
+static uint64_t report_due_ms(const struct watcher *w)
+{
+	return w->report.waiting == 0 || w->report.counter == 0 ? UINT64_MAX : w->report_at_ms;
+}
+
 static int poll_timeout(const struct watcher *w)
 {
 	uint64_t now = clock_monotonic_ms();
+	uint64_t due = report_due_ms(w);
+	uint64_t standing = w->mounted ? standing_watch_due_ms(&w->standing) : UINT64_MAX;
 
-	if (w->report.waiting == 0 || w->report.counter == 0)
+	if (standing < due)
+		due = standing;
+	if (due == UINT64_MAX)
 		return -1;
-	return w->report_at_ms > now ? (int)(w->report_at_ms - now) : 0;
+	/* poll sleeps through a suspend; what is due is looked up once a minute */
+	return due <= now ? 0 : (int)(due - now < POLL_MOST_MS ? due - now : POLL_MOST_MS);
 }
 
 /* A gateway that was down at the mount hears of it when it is back. */
 static void report_again(struct watcher *w)
 {
-	if (poll_timeout(w) != 0)
+	if (clock_monotonic_ms() < report_due_ms(w))
 		return;
 	if (report_send(w->unlock, &w->report) != CV_OK)
 		log_warning("events: cannot be sent");
 	report_again_later(w);
 }
 
+/* The device was revoked, or its lease is over: the volume is locked, used or not. */
+static void stand_again(struct watcher *w)
+{
+	const char *why = w->mounted ? standing_watch_run(&w->standing, w->unlock) : NULL;
+
+	if (why == NULL)
+		return;
+	log_warning("%s: locked: %s", w->request->mount_point, why);
+	w->locked = true;
+	end_mount(w);
+}
+
 int watcher_serve(struct watcher *w)
 {
 	report_again_later(w);
+	standing_watch_init(&w->standing, w->request->settings, w->unlock);
 	struct pollfd fds[] = { { .fd = w->signal_fd, .events = POLLIN },
 		{ .fd = w->control_fd, .events = POLLIN },
 		{ .fd = w->volume.control, .events = POLLIN } };
@@ -200,6 +230,7 @@ int watcher_serve(struct watcher *w)
 		if (poll(fds, 3, poll_timeout(w)) < 0 && errno != EINTR)
 			break;
 		report_again(w);
+		stand_again(w);
 		if (fds[0].revents != 0)
 			take_signal(w);
 		if (fds[1].revents != 0)

@@ -5,6 +5,7 @@
 #define CONCLAVE_DEVICE_WATCHER_STATE_H
 
 #include "device/report.h"
+#include "device/standing.h"
 #include "device/volume_process.h"
 #include "device/watcher.h"
 
@@ -15,12 +16,14 @@ struct watcher {
 	int client;	 /* waits for its unmount to end; -1 = none */
 	bool mounted;	 /* in our mount table, as far as we know */
 	bool closed;	 /* the volume said CLOSED: everything is durable */
+	bool locked;	 /* taken away because this device may not have it any more */
 	uint64_t generation;
 	uint64_t since_ms;
 	struct unlock *unlock;
 	struct report report; /* MOUNT_OK: tried again while somebody has not heard it */
 	unsigned int report_tries;
 	uint64_t report_at_ms;
+	struct standing_watch standing;
 	struct volume_process volume;
 };
 
