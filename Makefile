@@ -115,8 +115,15 @@ UNIT_SRC := $(wildcard tests/unit/*/test_*.c)
 UNIT_BIN := $(patsubst tests/unit/%.c,$(BUILD)/test/%,$(UNIT_SRC))
 test_folder = $(word 1,$(subst /, ,$(patsubst tests/unit/%,%,$(1))))
 
+# what tests of several folders share; a library, so that each takes what it uses
+TEST_SUPPORT := $(BUILD)/lib/libtestsupport.a
+$(TEST_SUPPORT): $(call obj,$(wildcard tests/unit/support/*.c))
+	@mkdir -p $(@D)
+	@rm -f $@
+	@ar rcs $@ $^
+
 define UNIT
-$(BUILD)/test/$(1)/%: $(BUILD)/obj/tests/unit/$(1)/%.o $(call obj,$(filter-out $(wildcard tests/unit/$(1)/test_*.c),$(wildcard tests/unit/$(1)/*.c))) $(foreach l,$(sort $(NEED_$(1))),$(call lib,$(l))) $(if $(filter gateway,$(1)),$(CIVETWEB_LIB))
+$(BUILD)/test/$(1)/%: $(BUILD)/obj/tests/unit/$(1)/%.o $(call obj,$(filter-out $(wildcard tests/unit/$(1)/test_*.c),$(wildcard tests/unit/$(1)/*.c))) $(TEST_SUPPORT) $(foreach l,$(sort $(NEED_$(1))),$(call lib,$(l))) $(if $(filter gateway,$(1)),$(CIVETWEB_LIB))
 	@mkdir -p $$(@D)
 	@echo "  LD   $$@"
 	@$(CC) $$(LDFLAGS_ALL) -o $$@ $$(filter %.o,$$^) -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $$(LIBS_$(1)) -lcmocka

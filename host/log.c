@@ -103,6 +103,7 @@ static size_t escape(char *out, size_t cap, const char *text)
 	return len;
 }
 
+__attribute__((format(printf, 2, 0)))
 static void log_write(enum log_level level, const char *format, va_list args)
 {
 	char text[LOG_LINE_MAX];

@@ -99,7 +99,7 @@ static int add_families(scmp_filter_ctx ctx, const int *families, size_t count)
 
 	for (size_t i = 0; i < count && r == 0; i++)
 		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
-			SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i]));
+			SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i], 0));
 	return r;
 }
 

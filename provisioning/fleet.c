@@ -26,6 +26,7 @@ const char *fleet_dir(const struct context *ctx)
 	return dir != NULL && dir[0] != '\0' ? dir : "conclave-fleet";
 }
 
+__attribute__((format(printf, 3, 0)))
 static enum cv_err join_va(
 	char out[FILE_PATH_BUF], const char *dir, const char *format, va_list args)
 {

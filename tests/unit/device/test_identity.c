@@ -16,7 +16,7 @@
 #include "protocol/base64url.h"
 #include "protocol/crypto.h"
 #include "protocol/mac.h"
-#include "tests/unit/device/temp_dir.h"
+#include "tests/unit/support/temp_dir.h"
 
 static uint8_t root_private[CV_ES256_PRIVATE_BYTES], root_public[CV_ES256_PUBLIC_BYTES];
 static uint8_t operator_private[CV_ES256_PRIVATE_BYTES];

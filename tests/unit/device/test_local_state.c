@@ -19,7 +19,7 @@
 #include "device/platform.h"
 #include "host/file.h"
 #include "protocol/crypto.h"
-#include "tests/unit/device/temp_dir.h"
+#include "tests/unit/support/temp_dir.h"
 
 static const uint8_t boot_one[CV_BOOT_ID_BYTES] = { 1 };
 static const uint8_t boot_two[CV_BOOT_ID_BYTES] = { 2 };

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "device/settings.h"
-#include "tests/unit/device/temp_dir.h"
+#include "tests/unit/support/temp_dir.h"
 
 /* The number of lines that settings_load printed. */
 static int load(void **state, const char *text, struct settings *s, enum cv_err want)

@@ -12,7 +12,7 @@
 
 #include "host/file.h"
 #include "host/secret.h"
-#include "tests/unit/host/temp_dir.h"
+#include "tests/unit/support/temp_dir.h"
 
 static void reads_back_what_was_written(void **state)
 {

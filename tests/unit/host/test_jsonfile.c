@@ -16,7 +16,7 @@
 #include "host/jsonfile.h"
 #include "host/ready.h"
 #include "protocol/json_get.h"
-#include "tests/unit/host/temp_dir.h"
+#include "tests/unit/support/temp_dir.h"
 
 static enum cv_err read_text(void **state, const char *text, size_t len, size_t limit)
 {

@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #include "host/sandbox.h"
-#include "tests/unit/host/temp_dir.h"
+#include "tests/unit/support/temp_dir.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 #define MODE SANDBOX_BEST_EFFORT

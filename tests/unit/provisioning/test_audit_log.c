@@ -13,7 +13,7 @@
 #include "host/file.h"
 #include "protocol/audit_chain.h"
 #include "provisioning/audit_log.h"
-#include "tests/unit/provisioning/temp_dir.h"
+#include "tests/unit/support/temp_dir.h"
 
 #define RECORDS 6
 

@@ -15,7 +15,7 @@
 #include "protocol/mac.h"
 #include "protocol/settings.h"
 #include "provisioning/deal.h"
-#include "tests/unit/provisioning/temp_dir.h"
+#include "tests/unit/support/temp_dir.h"
 
 #define N 4
 #define K 3

@@ -13,7 +13,7 @@
 #include "host/file.h"
 #include "host/secret.h"
 #include "provisioning/keyfile.h"
-#include "tests/unit/provisioning/temp_dir.h"
+#include "tests/unit/support/temp_dir.h"
 
 #define SEALED_BYTES 128
 

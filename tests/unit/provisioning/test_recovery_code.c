@@ -12,7 +12,7 @@
 
 #include "protocol/crypto.h"
 #include "provisioning/recovery_code.h"
-#include "tests/unit/provisioning/temp_dir.h"
+#include "tests/unit/support/temp_dir.h"
 
 static void every_code_comes_back(void **state)
 {

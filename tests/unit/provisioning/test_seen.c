@@ -13,7 +13,7 @@
 #include "host/file.h"
 #include "provisioning/seen.h"
 #include "provisioning/staging.h"
-#include "tests/unit/provisioning/temp_dir.h"
+#include "tests/unit/support/temp_dir.h"
 
 static void open_fleet(struct fleet *fleet, void **state)
 {

@@ -1,6 +1,6 @@
 /* A fresh directory per test, removed with all below it. */
-#ifndef CONCLAVE_TESTS_DEVICE_TEMP_DIR_H
-#define CONCLAVE_TESTS_DEVICE_TEMP_DIR_H
+#ifndef CONCLAVE_TESTS_SUPPORT_TEMP_DIR_H
+#define CONCLAVE_TESTS_SUPPORT_TEMP_DIR_H
 
 /* cmocka fixtures; *state is the path. */
 int temp_dir_setup(void **state);

@@ -1,4 +1,4 @@
-#include "tests/unit/device/temp_dir.h"
+#include "tests/unit/support/temp_dir.h"
 
 #include <ftw.h>
 #include <stdio.h>
@@ -7,12 +7,14 @@
 #include <unistd.h>
 
 #include "host/secret.h"
+#include "protocol/crypto.h"
 
 int temp_dir_setup(void **state)
 {
 	char *dir = strdup("/tmp/conclave-test-XXXXXX");
 
-	if (secret_process_init() != CV_OK || dir == NULL || mkdtemp(dir) == NULL)
+	if (secret_process_init() != CV_OK || crypto_init() != CV_OK || dir == NULL ||
+		mkdtemp(dir) == NULL)
 		return -1;
 	*state = dir;
 	return 0;
