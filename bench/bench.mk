@@ -5,7 +5,8 @@ BENCH_shamir := measure
 BENCH_steps := measure tls_pair
 BENCH_alerts := measure receiver
 BENCH_load := measure load_device load_client load_fill
-BENCH_PROGRAMS := shamir steps alerts load
+BENCH_fs_ops := measure fs_ops_names
+BENCH_PROGRAMS := shamir steps alerts load fs_ops
 BENCH_BIN := $(addprefix $(BUILD)/bench/,$(BENCH_PROGRAMS))
 BENCH_NEED := gateway notify host protocol shamir
 
@@ -20,9 +21,15 @@ $(BUILD)/bench/$(1): $(call obj,bench/$(1).c $(foreach p,$(BENCH_$(1)),bench/$(p
 endef
 $(foreach p,$(BENCH_PROGRAMS),$(eval $(call BENCH,$(p))))
 
-.PHONY: bench bench-run
+.PHONY: bench bench-run bench-fs bench-fs-run
 bench: ## print every published figure, peers beside it (BENCH_ARGS="unlock load": only these)
 	@sh deploy/install-deps.sh build
 	@$(REMAKE) bench-run
 bench-run: all $(BENCH_BIN)
 	@CONCLAVE_BIN=$(abspath $(BUILD)/bin) CONCLAVE_BENCH=$(abspath $(BUILD)/bench) $(PYTHON) bench/run.py $(BENCH_ARGS)
+
+bench-fs: ## the volume beside its peers (BENCH_ROUNDS=1 BENCH_PEERS="gocryptfs ext4" BENCH_ROWS=fsync: a part)
+	@sh deploy/install-deps.sh build
+	@$(REMAKE) bench-fs-run
+bench-fs-run: $(BUILD)/bin/conclave-volumed $(FS_TOOL) $(BUILD)/bench/fs_ops
+	@CONCLAVE_BUILD=$(abspath $(BUILD)) CONCLAVE_BENCH=$(abspath $(BUILD)/bench) $(PYTHON) bench/fs.py

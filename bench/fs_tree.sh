@@ -1,0 +1,17 @@
+#!/bin/sh
+# fs_tree.sh OUT.tar: a source tree to unpack and walk: the distribution's source package of git.
+set -eu
+die() {
+	printf 'fs_tree.sh: %s\n' "$*" >&2
+	exit 1
+}
+[ $# -eq 1 ] || { echo 'usage: fs_tree.sh OUT.tar' >&2; exit 2; }
+here=$(cd "$(dirname "$0")/.." && pwd)
+. "$here/deploy/debian-source.sh"
+apt=$(mktemp -d "${TMPDIR:-/tmp}/conclave-apt.XXXXXX")
+trap 'rm -rf "$apt"' EXIT INT TERM
+apt_prepare "$(codename)"
+(cd "$apt/get" && apt_private apt-get source --download-only --only-source git) >>"$apt/log" 2>&1 ||
+	die 'the source package git could not be downloaded'
+xz -dc "$apt/get"/git_*.orig.tar.xz >"$1.part"
+mv "$1.part" "$1"
