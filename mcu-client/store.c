@@ -95,18 +95,25 @@ static enum cv_err record_read(const struct store *s, struct found *f)
 	return err;
 }
 
-/* The newest record of `name`; NULL finds none and so only walks to the end, which is f->at. */
+/*
+ * The newest record of `name`; NULL finds none and so only walks to the end, which is walk->at.
+ * Once store_open knows the end, what lies behind it is not read again.
+ */
 static enum cv_err record_find(
 	const struct store *s, const char *name, struct found *newest, struct found *walk)
 {
+	uint32_t end = s->end != 0 ? s->end : s->flash->bank_bytes;
 	enum cv_err err;
 	int have = 0;
 
 	walk->at = NV_BANK_HEADER_BYTES;
-	while (walk->at < s->flash->bank_bytes) {
+	while (walk->at < end) {
 		err = record_read(s, walk);
-		if (err == CV_ERR_NOT_FOUND || err == CV_ERR_FORMAT)
-			break;
+		if (err == CV_ERR_NOT_FOUND || err == CV_ERR_FORMAT) {
+			if (s->end == 0)
+				break;
+			err = CV_ERR_TAMPERED; /* it was whole when the store was opened */
+		}
 		if (err != CV_OK)
 			return err;
 		if (name != NULL && strcmp(walk->name, name) == 0) {

@@ -120,7 +120,8 @@ static enum cv_err share_open(struct handshake *h, size_t member,
 		.x = set->members[member].x,
 		.share_set_hash = set->hash,
 	};
-	enum cv_err e = sealed_share_open(m->share, h->config.boot_private, &scope, sealed);
+	enum cv_err e = sealed_share_open(
+		m->share, h->config.boot_private, h->config.boot_public, &scope, sealed);
 
 	if (e == CV_OK)
 		e = share_set_check(set, member, m->share);

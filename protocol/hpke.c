@@ -145,11 +145,11 @@ enum cv_err hpke_seal(uint8_t *sealed, const uint8_t recipient_public[CV_X25519_
 	return err;
 }
 
-enum cv_err hpke_open(uint8_t *plaintext, const uint8_t recipient_private[CV_X25519_BYTES],
-	const struct hpke_context_info *ci, const uint8_t *sealed, size_t sealed_len)
+enum cv_err hpke_open_with(uint8_t *plaintext, const uint8_t recipient_private[CV_X25519_BYTES],
+	const uint8_t recipient_public[CV_X25519_BYTES], const struct hpke_context_info *ci,
+	const uint8_t *sealed, size_t sealed_len)
 {
 	const uint8_t *ciphertext = sealed + HPKE_ENC_BYTES;
-	uint8_t recipient_public[CV_X25519_BYTES];
 	uint8_t dh[CV_X25519_BYTES];
 	struct schedule keys;
 	size_t len;
@@ -158,13 +158,10 @@ enum cv_err hpke_open(uint8_t *plaintext, const uint8_t recipient_private[CV_X25
 	if (sealed_len < HPKE_OVERHEAD)
 		return CV_ERR_SEAL;
 	len = sealed_len - HPKE_OVERHEAD;
-	err = crypto_x25519_public(recipient_public, recipient_private);
-	if (err == CV_OK) {
-		err = crypto_x25519(dh, recipient_private, sealed);
-		/* the sender chose enc: a low-order point is its fault, not the library's */
-		if (err == CV_ERR_CRYPTO)
-			err = CV_ERR_SEAL;
-	}
+	err = crypto_x25519(dh, recipient_private, sealed);
+	/* the sender chose enc: a low-order point is its fault, not the library's */
+	if (err == CV_ERR_CRYPTO)
+		err = CV_ERR_SEAL;
 	if (err == CV_OK)
 		err = derive(&keys, dh, sealed, recipient_public, ci);
 	if (err == CV_OK)
@@ -174,5 +171,19 @@ enum cv_err hpke_open(uint8_t *plaintext, const uint8_t recipient_private[CV_X25
 		crypto_wipe(plaintext, len);
 	crypto_wipe(dh, sizeof(dh));
 	crypto_wipe(&keys, sizeof(keys));
+	return err;
+}
+
+enum cv_err hpke_open(uint8_t *plaintext, const uint8_t recipient_private[CV_X25519_BYTES],
+	const struct hpke_context_info *ci, const uint8_t *sealed, size_t sealed_len)
+{
+	uint8_t recipient_public[CV_X25519_BYTES];
+	enum cv_err err = crypto_x25519_public(recipient_public, recipient_private);
+
+	if (err == CV_OK)
+		return hpke_open_with(
+			plaintext, recipient_private, recipient_public, ci, sealed, sealed_len);
+	if (sealed_len > HPKE_OVERHEAD)
+		crypto_wipe(plaintext, sealed_len - HPKE_OVERHEAD);
 	return err;
 }

@@ -33,7 +33,15 @@ CV_MUST_CHECK enum cv_err hpke_seal_with(uint8_t *sealed,
 	const uint8_t ephemeral_private[CV_X25519_BYTES],
 	const uint8_t recipient_public[CV_X25519_BYTES], const struct hpke_context_info *ci,
 	const uint8_t *plaintext, size_t len);
-/* plaintext gets sealed_len - HPKE_OVERHEAD bytes; CV_ERR_SEAL, and zeroed, on failure. */
+/*
+ * plaintext gets sealed_len - HPKE_OVERHEAD bytes; CV_ERR_SEAL, and zeroed, on failure. With a
+ * public key that does not belong to the private one nothing opens: CV_ERR_SEAL.
+ */
+CV_MUST_CHECK enum cv_err hpke_open_with(uint8_t *plaintext,
+	const uint8_t recipient_private[CV_X25519_BYTES],
+	const uint8_t recipient_public[CV_X25519_BYTES], const struct hpke_context_info *ci,
+	const uint8_t *sealed, size_t sealed_len);
+/* As hpke_open_with for who does not keep the public key: one X25519 step more. */
 CV_MUST_CHECK enum cv_err hpke_open(uint8_t *plaintext,
 	const uint8_t recipient_private[CV_X25519_BYTES], const struct hpke_context_info *ci,
 	const uint8_t *sealed, size_t sealed_len);

@@ -52,8 +52,8 @@ enum cv_err sealed_share_seal(uint8_t sealed[MESSAGE_SEALED_SHARE_BYTES],
 }
 
 enum cv_err sealed_share_open(uint8_t share[CV_SECRET_BYTES],
-	const uint8_t boot_private[CV_X25519_BYTES], const struct sealed_share_scope *scope,
-	const uint8_t sealed[MESSAGE_SEALED_SHARE_BYTES])
+	const uint8_t boot_private[CV_X25519_BYTES], const uint8_t boot_public[CV_X25519_BYTES],
+	const struct sealed_share_scope *scope, const uint8_t sealed[MESSAGE_SEALED_SHARE_BYTES])
 {
 	struct bindings b;
 	enum cv_err e = bind(&b, scope);
@@ -62,5 +62,6 @@ enum cv_err sealed_share_open(uint8_t share[CV_SECRET_BYTES],
 		memset(share, 0, CV_SECRET_BYTES);
 		return e;
 	}
-	return hpke_open(share, boot_private, &b.ci, sealed, MESSAGE_SEALED_SHARE_BYTES);
+	return hpke_open_with(
+		share, boot_private, boot_public, &b.ci, sealed, MESSAGE_SEALED_SHARE_BYTES);
 }

@@ -23,9 +23,7 @@ CEILINGS = [
     ("heap in use after the boot", 0, "B"),
     ("instructions, full handshake", 150_000_000, ""),
     ("instructions, resumed handshake", 1_500_000, ""),
-    # The design said 3,200, from a prototype that did not verify the signed share set at boot: an
-    # operator's certificate and the set, two more signatures of P-256.
-    ("2-of-3 to the key, modelled", 3800, "ms"),
+    ("2-of-3 to the key, modelled", 3200, "ms"),
 ]
 
 

@@ -414,7 +414,8 @@ bool rig_opens(const struct rig_device *d, const uint8_t nonce[CV_NONCE_BYTES],
 	return answer->status == 200 && answer->authentic &&
 		answer->len == CV_AUTHORIZE_REPLY_BYTES &&
 		authorize_answer_decode(&decoded, answer->body, answer->len) == CV_OK &&
-		sealed_share_open(share, d->boot_private, &scope, decoded.sealed_share) == CV_OK &&
+		sealed_share_open(share, d->boot_private, d->evidence.boot_key, &scope,
+			decoded.sealed_share) == CV_OK &&
 		memcmp(share, d->share, sizeof(share)) == 0;
 }
 

@@ -131,6 +131,26 @@ static void a_cut_leaves_the_old_or_the_new_value(void **state)
 		}
 }
 
+/* What was whole when the store was opened is not taken for a torn end later. */
+static void notices_damage_after_it_was_opened(void **state)
+{
+	uint8_t header[NV_RECORD_HEADER_BYTES];
+	struct store s;
+	uint32_t v = 7;
+	size_t len = 0;
+
+	(void)state;
+	provision();
+	assert_int_equal(store_open(&s, &flash), CV_OK);
+	assert_int_equal(store_set(&s, "counter", &v, sizeof(v)), CV_OK);
+	for (size_t i = 0; i < sizeof(header); i++) {
+		chip.bytes[NV_BANK_HEADER_BYTES + i] ^= 1;
+		assert_int_equal(store_get(&s, "counter", &v, sizeof(v), &len), CV_ERR_TAMPERED);
+		chip.bytes[NV_BANK_HEADER_BYTES + i] ^= 1;
+	}
+	assert_int_equal(store_get(&s, "counter", &v, sizeof(v), &len), CV_OK);
+}
+
 /* So that no counter falls back unseen. */
 static void refuses_damage_that_is_not_a_torn_end(void **state)
 {
@@ -186,6 +206,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(keeps_the_newest_over_many_moves),
 		cmocka_unit_test(a_cut_leaves_the_old_or_the_new_value),
+		cmocka_unit_test(notices_damage_after_it_was_opened),
 		cmocka_unit_test(refuses_damage_that_is_not_a_torn_end),
 		cmocka_unit_test(says_when_nothing_was_provisioned),
 		cmocka_unit_test(refuses_what_does_not_fit),

@@ -81,6 +81,14 @@ static void hpke_matches_the_vector_of_the_suite(void **state)
 				 sizeof(sealed)),
 		CV_OK);
 	assert_memory_equal(opened, v_hpke_plaintext, sizeof(opened));
+	assert_int_equal(hpke_open_with(opened, v_hpke_recipient_private, v_hpke_recipient_public,
+				 &vector_info, sealed, sizeof(sealed)),
+		CV_OK);
+	assert_memory_equal(opened, v_hpke_plaintext, sizeof(opened));
+	assert_int_equal(hpke_open_with(opened, v_hpke_recipient_private, v_hpke_enc, &vector_info,
+				 sealed, sizeof(sealed)),
+		CV_ERR_SEAL);
+	assert_true(all_zero(opened, sizeof(opened)));
 }
 
 static const struct hpke_context_info share_info = {
