@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "fs/container.h"
 #include "fs/open.h"
 #include "fs/why.h"
 #include "host/file.h"
@@ -22,8 +23,7 @@ static enum cv_err refuse_open(struct volume_why *why, const char *path, int e)
 	return why_set(why, err, "%s: %s", path, strerror(e));
 }
 
-/* Opens and locks a container that exists. */
-static enum cv_err container_open(
+enum cv_err container_open(
 	int *out, const char *path, bool read_only, struct volume_why *why)
 {
 	struct stat st;

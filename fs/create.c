@@ -71,6 +71,7 @@ static enum cv_err set_super(
 	s->clear.suite = FORMAT_SUITE;
 	memcpy(s->clear.volume_id, o->volume_id, CV_VOLUME_ID_BYTES);
 	s->clear.blocks = blocks;
+	s->flags = o->full ? SUPER_FULL : 0;
 	s->next_object = OBJECT_FIRST_FREE;
 	log_place(&s->log, blocks);
 	s->node_cursor = s->log.ring + s->log.blocks;

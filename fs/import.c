@@ -10,6 +10,7 @@
 
 #include "fs/checkpoint.h"
 #include "fs/data.h"
+#include "fs/import_xattr.h"
 #include "fs/path.h"
 #include "fs/why.h"
 #include "host/file.h"
@@ -261,6 +262,9 @@ static enum cv_err import_entry(
 		err = import_below(im, dir_fd, name, object, depth);
 	if (!err)
 		err = volume_error(im, set_attributes(im, object, &st), name);
+	/* last: a change of owner or content takes some of them away */
+	if (!err)
+		err = import_xattrs(im->v, dir_fd, name, object, &im->report->xattrs, im->why);
 	if (err)
 		return err;
 	count(im, st.st_mode);

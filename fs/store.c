@@ -1,6 +1,10 @@
 #include "fs/store.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static enum cv_err write_error(int e)
@@ -74,11 +78,46 @@ static enum cv_err file_store_size(struct store *s, uint64_t *bytes)
 	return CV_OK;
 }
 
+static enum cv_err file_store_resize(struct store *s, uint64_t bytes)
+{
+	int fd = ((struct store_file *)s)->fd;
+	struct stat st;
+
+	if (fstat(fd, &st))
+		return CV_ERR_IO;
+	if (!S_ISREG(st.st_mode))
+		return CV_ERR_NOT_SUPPORTED;
+	return ftruncate(fd, (off_t)bytes) ? write_error(errno) : CV_OK;
+}
+
+static enum cv_err file_store_discard(struct store *s, uint64_t offset, uint64_t len)
+{
+	int fd = ((struct store_file *)s)->fd;
+	uint64_t range[2] = { offset, len };
+	struct stat st;
+	int failed;
+
+	if (fstat(fd, &st))
+		return CV_ERR_IO;
+	do {
+		if (S_ISBLK(st.st_mode))
+			failed = ioctl(fd, BLKDISCARD, range);
+		else
+			failed = fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+				(off_t)offset, (off_t)len);
+	} while (failed && errno == EINTR);
+	if (failed && (errno == EOPNOTSUPP || errno == ENOSYS || errno == ENOTTY || errno == EINVAL))
+		return CV_ERR_NOT_SUPPORTED;
+	return failed ? write_error(errno) : CV_OK;
+}
+
 static const struct store_ops file_ops = {
 	.read = file_store_read,
 	.write = file_store_write,
 	.flush = file_store_flush,
 	.size = file_store_size,
+	.resize = file_store_resize,
+	.discard = file_store_discard,
 };
 
 void store_file_init(struct store_file *s, int fd)

@@ -21,6 +21,9 @@ struct store_ops {
 	enum cv_err (*write)(struct store *s, uint64_t offset, const void *buf, size_t len);
 	enum cv_err (*flush)(struct store *s);
 	enum cv_err (*size)(struct store *s, uint64_t *bytes);
+	/* These two may be NULL: CV_ERR_NOT_SUPPORTED. */
+	enum cv_err (*resize)(struct store *s, uint64_t bytes);
+	enum cv_err (*discard)(struct store *s, uint64_t offset, uint64_t len);
 };
 
 /* The first member of every kind of store. */
@@ -56,6 +59,19 @@ CV_MUST_CHECK static inline enum cv_err store_flush(struct store *s)
 CV_MUST_CHECK static inline enum cv_err store_size(struct store *s, uint64_t *bytes)
 {
 	return s->ops->size(s, bytes);
+}
+
+/* A new size for a container that is a file; what is added reads as zeros. Durable by a flush. */
+CV_MUST_CHECK static inline enum cv_err store_resize(struct store *s, uint64_t bytes)
+{
+	return s->ops->resize ? s->ops->resize(s, bytes) : CV_ERR_NOT_SUPPORTED;
+}
+
+/* The content of a range is needed no more: its space goes back to what is below. */
+CV_MUST_CHECK static inline enum cv_err store_discard(
+	struct store *s, uint64_t offset, uint64_t len)
+{
+	return s->ops->discard ? s->ops->discard(s, offset, len) : CV_ERR_NOT_SUPPORTED;
 }
 
 #endif

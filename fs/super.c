@@ -18,6 +18,8 @@ static const uint8_t SUPER_NONCE[AEAD_NONCE_BYTES];
 #define SEALED_COUNTERS_AT 128
 #define SEALED_STATE_AT 184
 #define SEALED_RESERVED_AT 192
+#define SEALED_REKEY_AT 240
+#define SEALED_FLAGS_AT 248
 #define SEALED_KEYRING_AT 256
 #define DATA_KEY_BYTES 64
 #define SEALED_END (SEALED_KEYRING_AT + KEYRING_SLOTS * DATA_KEY_BYTES)
@@ -91,6 +93,8 @@ static void sealed_encode(uint8_t *p, const struct super *s)
 		put_le64(p + SEALED_COUNTERS_AT + 8 * i, counters[i]);
 	put_le32(p + SEALED_STATE_AT, s->state);
 	put_le32(p + SEALED_STATE_AT + 4, s->active_key);
+	put_le64(p + SEALED_REKEY_AT, s->rekey_born);
+	put_le64(p + SEALED_FLAGS_AT, s->flags);
 	for (int i = 0; i < KEYRING_SLOTS; i++) {
 		uint8_t *k = p + SEALED_KEYRING_AT + i * DATA_KEY_BYTES;
 
@@ -109,7 +113,7 @@ static bool sealed_reserved_zero(const uint8_t *p)
 		if (!all_zero(k + 4, 4) || !all_zero(k + 24, 8))
 			return false;
 	}
-	return all_zero(p + SEALED_RESERVED_AT, SEALED_KEYRING_AT - SEALED_RESERVED_AT) &&
+	return all_zero(p + SEALED_RESERVED_AT, SEALED_REKEY_AT - SEALED_RESERVED_AT) &&
 	       all_zero(p + SEALED_END, SUPER_SEALED_BYTES - SEALED_END);
 }
 
@@ -122,6 +126,8 @@ static bool sealed_valid(const struct super *s)
 	if (!log_valid(&s->log, blocks) || s->next_object < OBJECT_FIRST_FREE ||
 		s->used_blocks > blocks || s->used_groups > blocks / NODE_BLOCKS + 1 ||
 		s->state > SUPER_CLEAN || s->active_key >= KEYRING_SLOTS)
+		return false;
+	if (s->flags & ~(uint64_t)SUPER_FULL || s->rekey_born > s->clear.generation)
 		return false;
 	if (s->root.generation == 0 || s->root.generation > s->clear.generation)
 		return false;
@@ -145,6 +151,8 @@ enum cv_err super_decode(struct super *s, const uint8_t plain[SUPER_SEALED_BYTES
 		*counters[i] = le64(plain + SEALED_COUNTERS_AT + 8 * i);
 	s->state = le32(plain + SEALED_STATE_AT);
 	s->active_key = le32(plain + SEALED_STATE_AT + 4);
+	s->rekey_born = le64(plain + SEALED_REKEY_AT);
+	s->flags = le64(plain + SEALED_FLAGS_AT);
 	for (int i = 0; i < KEYRING_SLOTS; i++) {
 		const uint8_t *k = plain + SEALED_KEYRING_AT + i * DATA_KEY_BYTES;
 

@@ -24,6 +24,10 @@ enum super_state {
 	SUPER_CLEAN = 1 /* written by a clean unmount: nothing follows in the log */
 };
 
+enum super_flag {
+	SUPER_FULL = 1 /* made full of random bytes: nobody is to see what is in use */
+};
+
 enum key_state { KEY_EMPTY = 0, KEY_ACTIVE = 1, KEY_RETIRED = 2 };
 
 struct key_slot {
@@ -68,6 +72,8 @@ struct super {
 	uint64_t data_cursor;
 	uint32_t state; /* enum super_state */
 	uint32_t active_key;
+	uint64_t rekey_born; /* keys born before this generation are being replaced; 0: none */
+	uint64_t flags;      /* enum super_flag */
 	struct data_key keyring[KEYRING_SLOTS];
 };
 

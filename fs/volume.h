@@ -115,16 +115,17 @@ struct volume_import_report {
 	uint64_t symlinks;
 	uint64_t links;    /* further names of hard-linked files */
 	uint64_t specials; /* fifos, sockets and device nodes */
+	uint64_t xattrs;   /* extended attributes and access lists */
 	uint64_t bytes;
 };
 
 /*
  * Copy what is inside the host directory `source` into the directory `target` of the volume ("/" or
- * a path that exists). Files, directories, symlinks, fifos and nodes with modes, owners, times,
- * hard links and holes; extended attributes are not copied. Mount points below `source` are
- * crossed. A name that exists in the volume: CV_ERR_EXISTS, unless both are directories. The result
- * is durable on CV_OK; after an error part of the tree may be there. Progress counts bytes, and
- * names the file. CV_ERR_FULL: the volume is full.
+ * a path that exists): files, directories, symlinks, fifos and nodes with modes, owners, times, hard
+ * links, holes, extended attributes and access lists. Mount points below `source` are crossed. A
+ * name that exists in the volume: CV_ERR_EXISTS, unless both are directories. The result is durable
+ * on CV_OK; after an error part of the tree may be there. Progress counts bytes, and names the file.
+ * CV_ERR_FULL: the volume is full. CV_ERR_TOO_LONG: an attribute does not fit a volume.
  */
 CV_MUST_CHECK enum cv_err volume_import(struct volume *volume, const char *source,
 	const char *target, volume_progress *progress, void *user,

@@ -26,6 +26,9 @@ const struct verb *const verbs[] = {
 	&verb_volume_check,
 	&verb_volume_import,
 	&verb_volume_header_backup,
+	&verb_volume_header_restore,
+	&verb_volume_grow,
+	&verb_volume_trim,
 	&verb_demo,
 	NULL,
 };

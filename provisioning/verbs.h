@@ -27,6 +27,9 @@ extern const struct verb verb_volume_info;
 extern const struct verb verb_volume_check;
 extern const struct verb verb_volume_import;
 extern const struct verb verb_volume_header_backup;
+extern const struct verb verb_volume_header_restore;
+extern const struct verb verb_volume_grow;
+extern const struct verb verb_volume_trim;
 extern const struct verb verb_demo;
 
 #endif

@@ -27,6 +27,7 @@ enum cv_err volume_fill(
 	cJSON_AddNumberToObject(item, "files", (double)r.files);
 	cJSON_AddNumberToObject(item, "dirs", (double)r.dirs);
 	cJSON_AddNumberToObject(item, "symlinks", (double)r.symlinks);
+	cJSON_AddNumberToObject(item, "attributes", (double)r.xattrs);
 	cJSON_AddNumberToObject(item, "bytes", (double)r.bytes);
 	say(ctx, "imported %llu files, %llu directories, %llu bytes from %s",
 		(unsigned long long)r.files, (unsigned long long)r.dirs,

@@ -77,6 +77,16 @@ enum cv_err volume_failed(const char *path, enum cv_err err, const struct volume
 	return err == CV_ERR_RANGE ? CV_ERR_ARGUMENT : err;
 }
 
+enum cv_err volume_failed_at(
+	const char *path, const char *what, enum cv_err err, const struct volume_why *why)
+{
+	log_error("volume %s: %s: %s", path, what,
+		progress_stopped()   ? "stopped"
+		: why->text[0] != '\0' ? why->text
+				      : cv_err_text(err));
+	return err == CV_ERR_RANGE ? CV_ERR_ARGUMENT : err;
+}
+
 enum cv_err volume_open_with_key(
 	struct volume **out, const struct context *ctx, const char *path, bool read_only)
 {

@@ -27,6 +27,10 @@ CV_MUST_CHECK enum cv_err volume_key_read(uint8_t key[CV_SECRET_BYTES], int fd);
 CV_MUST_CHECK enum cv_err volume_failed(
 	const char *path, enum cv_err err, const struct volume_why *why);
 
+/* The same, for a function whose `why` does not name the container; `what` names the work. */
+CV_MUST_CHECK enum cv_err volume_failed_at(
+	const char *path, const char *what, enum cv_err err, const struct volume_why *why);
+
 /* Opens with the key that the command line names, which is wiped again. */
 CV_MUST_CHECK enum cv_err volume_open_with_key(
 	struct volume **out, const struct context *ctx, const char *path, bool read_only);

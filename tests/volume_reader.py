@@ -118,7 +118,9 @@ class Superblock:
         except InvalidTag:
             return False
         zero(self.raw[992:1024], "superblock")
-        zero(plain[192:256] + plain[1280:], "superblock")
+        zero(plain[192:240] + plain[1280:], "superblock")
+        self.rekey_born, self.flags = struct.unpack_from("<QQ", plain, 240)
+        need(self.flags < 2 and self.rekey_born <= self.generation, "superblock flags")
         self.root = plain[:48]
         self.ring, self.ring_blocks = struct.unpack_from("<QQ", plain, 48)
         self.name_key = plain[112:128]

@@ -105,11 +105,70 @@ static enum cv_err image_size(struct store *s, uint64_t *bytes)
 	return CV_OK;
 }
 
+static void image_set_size(struct image *image, uint64_t bytes)
+{
+	uint64_t old = image->size / BLOCK_BYTES;
+
+	image->block = realloc(image->block, bytes / BLOCK_BYTES * sizeof(uint8_t *));
+	for (uint64_t b = old; b < bytes / BLOCK_BYTES; b++)
+		image->block[b] = NULL;
+	image->size = bytes;
+}
+
+static enum cv_err image_resize(struct store *s, uint64_t bytes)
+{
+	struct image *image = (struct image *)s;
+	enum cv_err err = should_fail(image);
+
+	if (err)
+		return err;
+	for (uint64_t b = bytes / BLOCK_BYTES; b < image->size / BLOCK_BYTES; b++)
+		free(image->block[b]);
+	if (image->recording) {
+		struct record_op *op = record_new(image);
+
+		op->resize = true;
+		op->offset = bytes;
+	}
+	image_set_size(image, bytes);
+	return CV_OK;
+}
+
+static void image_drop(struct image *image, uint64_t offset, size_t len)
+{
+	for (uint64_t b = offset / BLOCK_BYTES; b < (offset + len) / BLOCK_BYTES; b++) {
+		free(image->block[b]);
+		image->block[b] = NULL;
+	}
+}
+
+static enum cv_err image_discard(struct store *s, uint64_t offset, uint64_t len)
+{
+	struct image *image = (struct image *)s;
+	enum cv_err err = should_fail(image);
+
+	if (err)
+		return err;
+	if (offset > image->size || len > image->size - offset)
+		return CV_ERR_IO;
+	if (image->recording) {
+		struct record_op *op = record_new(image);
+
+		op->discard = true;
+		op->offset = offset;
+		op->len = len;
+	}
+	image_drop(image, offset, len);
+	return CV_OK;
+}
+
 static const struct store_ops image_ops = {
 	.read = image_read,
 	.write = image_write,
 	.flush = image_flush,
 	.size = image_size,
+	.resize = image_resize,
+	.discard = image_discard,
 };
 
 struct image *image_blank(uint64_t size)
@@ -197,8 +256,17 @@ void image_record(struct image *image)
 
 void image_apply(struct image *image, const struct record_op *op)
 {
-	if (!op->flush)
+	if (op->resize) {
+		for (uint64_t b = op->offset / BLOCK_BYTES; b < image->size / BLOCK_BYTES; b++)
+			free(image->block[b]);
+		image_set_size(image, op->offset);
+	} else if (op->discard) {
+		image_drop(image, op->offset, op->len);
+	} else if (!op->flush) {
+		if (op->offset + op->len > image->size)
+			image_set_size(image, op->offset + op->len);
 		image_put(image, op->offset, op->bytes, op->len);
+	}
 }
 
 uint32_t next_random(uint32_t *state)

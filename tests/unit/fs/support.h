@@ -20,6 +20,8 @@
 /* One recorded call. */
 struct record_op {
 	bool flush;
+	bool resize;  /* offset: the new size */
+	bool discard; /* offset and len */
 	uint64_t offset;
 	size_t len;
 	uint8_t *bytes; /* what was written */

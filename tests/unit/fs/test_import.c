@@ -1,9 +1,11 @@
 /* Copying a host directory in, and what check says about trees that are wrong on purpose. */
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "fs/checkpoint.h"
+#include "fs/acl.h"
 #include "tests/unit/fs/support.h"
 
 static void host_path(char out[128], const char *name)
@@ -104,6 +106,69 @@ static void copies_files_links_holes_and_modes(void **state)
 	host_remove();
 }
 
+/* An access list in the form of Linux: owner rwx, user 1234 r-x, group r--, mask r-x, others none. */
+static const uint8_t ACL[] = { 2, 0, 0, 0, 1, 0, 7, 0, 255, 255, 255, 255, 2, 0, 5, 0, 0xd2, 4, 0, 0,
+	4, 0, 4, 0, 255, 255, 255, 255, 16, 0, 5, 0, 255, 255, 255, 255, 32, 0, 0, 0, 255, 255, 255,
+	255 };
+
+static size_t volume_xattr(struct volume *v, const char *path, const char *name, uint8_t *value)
+{
+	const struct dir_name x = { name, strlen(name) };
+	size_t len = 0;
+
+	assert_int_equal(xattr_get(v, must_resolve(v, path), &x, value, &len), CV_OK);
+	return len;
+}
+
+static void copies_attributes_and_access_lists(void **state)
+{
+	struct image *image = image_new(VOLUME_SIZE_MIN);
+	struct volume *v = image_open(image);
+	static uint8_t large[4096];
+	uint8_t value[XATTR_VALUE_MAX];
+	struct volume_import_report r;
+	struct volume_why why = { "" };
+	char source[128];
+	char path[128];
+
+	(void)state;
+	host_tree();
+	host_path(source, "");
+	host_path(path, "/file");
+	/* a host filesystem without attributes has nothing to copy */
+	if (setxattr(path, "user.note", "hello", 5, 0)) {
+		host_remove();
+		image_free(image);
+		volume_drop(v);
+		skip();
+	}
+	assert_int_equal(setxattr(path, "user.empty", "", 0, 0), 0);
+	assert_int_equal(setxattr(path, ACL_ACCESS, ACL, sizeof(ACL), 0), 0);
+	host_path(path, "/sub");
+	assert_int_equal(setxattr(path, ACL_DEFAULT, ACL, sizeof(ACL), 0), 0);
+	assert_int_equal(volume_import(v, source, "/", NULL, NULL, &r, &why), CV_OK);
+	assert_int_equal(r.xattrs, 4);
+	assert_int_equal(volume_xattr(v, "/file", "user.note", value), 5);
+	assert_memory_equal(value, "hello", 5);
+	assert_int_equal(volume_xattr(v, "/file", "user.empty", value), 0);
+	assert_int_equal(volume_xattr(v, "/file", ACL_ACCESS, value), sizeof(ACL));
+	assert_memory_equal(value, ACL, sizeof(ACL));
+	assert_int_equal(volume_xattr(v, "/sub", ACL_DEFAULT, value), sizeof(ACL));
+	assert_clean(v);
+	/* one that no volume can hold: said, and named */
+	host_path(path, "/file");
+	if (setxattr(path, "user.large", large, 4000, 0) == 0 &&
+		setxattr(path, "user.large", large, sizeof(large), 0) == 0) {
+		(void)make_dir(v, "/again");
+		assert_int_equal(volume_import(v, source, "/again", NULL, NULL, &r, &why),
+			CV_ERR_TOO_LONG);
+		assert_non_null(strstr(why.text, "user.large"));
+	}
+	assert_int_equal(volume_close(v), CV_OK);
+	image_free(image);
+	host_remove();
+}
+
 /* Puts an inode as a fault would leave it. */
 static void put_inode(struct volume *v, uint64_t object, const struct inode *inode)
 {
@@ -189,6 +254,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(copies_files_links_holes_and_modes),
+		cmocka_unit_test(copies_attributes_and_access_lists),
 		cmocka_unit_test(check_finds_wrong_counts_and_lost_items),
 		cmocka_unit_test(check_finds_blocks_that_nothing_refers_to),
 	};
