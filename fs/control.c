@@ -1,11 +1,14 @@
 #include "fs/control.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
+#include <cjson/cJSON.h>
+
+#include "fs/checkpoint.h"
+#include "fs/counters.h"
 #include "fs/state.h"
 #include "host/log.h"
 
@@ -48,20 +51,75 @@ void control_closed(int fd, uint64_t generation, enum cv_err err)
 	send_message(fd, &m);
 }
 
-void control_status(int fd, struct volume *v, enum cv_err err)
+void control_idle(int fd)
+{
+	const struct volume_ctl_message m = { .type = VOLUME_CTL_IDLE };
+
+	send_message(fd, &m);
+}
+
+static void add_number(cJSON *doc, const char *name, uint64_t value)
+{
+	(void)cJSON_AddNumberToObject(doc, name, (double)value);
+}
+
+/* What the volume itself knows. Volume lock held. */
+static void add_volume(cJSON *doc, const struct volume *v)
+{
+	uint64_t reserve = checkpoint_reserve(v, TXN_DATA) * NODE_BLOCKS;
+	uint64_t unused = volume_blocks(v) - v->alloc.used_blocks;
+	const struct node_cache *c = &v->tree.cache;
+	cJSON *cache;
+
+	add_number(doc, "size", volume_blocks(v) * BLOCK_BYTES);
+	add_number(doc, "used", v->alloc.used_blocks * BLOCK_BYTES);
+	add_number(doc, "free", unused > reserve ? (unused - reserve) * BLOCK_BYTES : 0);
+	add_number(doc, "objects", v->super->objects);
+	(void)cJSON_AddBoolToObject(doc, "read_only", v->read_only);
+	(void)cJSON_AddBoolToObject(doc, "dirty", v->dirty);
+	(void)cJSON_AddBoolToObject(doc, "frozen", v->frozen);
+	add_number(doc, "tampered", v->tampered);
+	cache = cJSON_AddObjectToObject(doc, "cache");
+	add_number(cache, "hits", c->hits);
+	add_number(cache, "misses", c->misses);
+	add_number(cache, "nodes", c->clean.count + c->dirty.count);
+	add_number(cache, "nodes_max", c->clean_max);
+}
+
+static void add_counters(cJSON *doc, struct counters *c)
+{
+	cJSON *requests = cJSON_AddObjectToObject(doc, "requests");
+
+	for (enum counters_kind k = 0; k < COUNTERS_KINDS; k++)
+		add_number(requests, counters_kind_name(k), atomic_load(&c->kinds[k]));
+	add_number(doc, "bytes_read", atomic_load(&c->bytes_read));
+	add_number(doc, "bytes_written", atomic_load(&c->bytes_written));
+	add_number(doc, "io_errors", atomic_load(&c->io_errors));
+	add_number(doc, "no_space", atomic_load(&c->full));
+	add_number(doc, "idle_s", counters_idle_ms(c) / 1000);
+}
+
+void control_status(int fd, struct volume *v, struct mount *mount, enum cv_err err)
 {
 	struct volume_ctl_message m = { .type = VOLUME_CTL_STATUS, .error = err };
+	struct counters *counters = mount_counters(mount);
+	char last[MOUNT_ERROR_MAX];
+	cJSON *doc = cJSON_CreateObject();
 
 	(void)pthread_mutex_lock(&v->lock);
 	m.generation = v->super->clear.generation;
 	m.epoch = volume_epoch(v);
-	(void)snprintf(m.text, sizeof(m.text),
-		"{\"size\":%" PRIu64 ",\"used\":%" PRIu64 ",\"objects\":%" PRIu64
-		",\"dirty\":%s,\"frozen\":%s,\"io_errors\":%" PRIu64 ",\"tampered\":%" PRIu64 "}",
-		volume_blocks(v) * BLOCK_BYTES, v->alloc.used_blocks * BLOCK_BYTES,
-		v->super->objects, v->dirty ? "true" : "false", v->frozen ? "true" : "false",
-		v->io_errors, v->tampered);
+	add_volume(doc, v);
 	(void)pthread_mutex_unlock(&v->lock);
+	add_number(doc, "generation", m.generation);
+	add_number(doc, "checkpoints", m.generation - counters->first_generation);
+	add_counters(doc, counters);
+	mount_last_error(mount, last);
+	if (last[0])
+		(void)cJSON_AddStringToObject(doc, "last_error", last);
+	if (!doc || !cJSON_PrintPreallocated(doc, m.text, sizeof(m.text), 0))
+		(void)snprintf(m.text, sizeof(m.text), "{}");
+	cJSON_Delete(doc);
 	send_message(fd, &m);
 }
 

@@ -50,7 +50,7 @@ static enum cv_err grow(struct lookups *l)
 	return CV_OK;
 }
 
-enum cv_err lookups_add(struct lookups *l, uint64_t object)
+enum cv_err lookups_add(struct lookups *l, uint64_t object, uint64_t parent)
 {
 	enum cv_err err = CV_ERR_INTERNAL;
 	struct lookup *p;
@@ -63,6 +63,7 @@ enum cv_err lookups_add(struct lookups *l, uint64_t object)
 	p = find(l, object);
 	l->used += p->object == 0;
 	p->object = object;
+	p->parent = parent;
 	p->count++;
 	return CV_OK;
 }
@@ -85,7 +86,7 @@ static void release(struct lookups *l, struct lookup *p)
 			hole = i;
 		}
 	}
-	l->place[hole] = (struct lookup){ 0, 0 };
+	l->place[hole] = (struct lookup){ .object = 0 };
 	l->used--;
 }
 
@@ -106,4 +107,17 @@ uint64_t lookups_forget(struct lookups *l, uint64_t object, uint64_t count)
 uint64_t lookups_get(const struct lookups *l, uint64_t object)
 {
 	return find(l, object)->count;
+}
+
+void lookups_move(struct lookups *l, uint64_t object, uint64_t parent)
+{
+	struct lookup *p = find(l, object);
+
+	if (p->object)
+		p->parent = parent;
+}
+
+uint64_t lookups_parent(const struct lookups *l, uint64_t object)
+{
+	return find(l, object)->parent;
 }

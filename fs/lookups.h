@@ -13,6 +13,7 @@
 struct lookup {
 	uint64_t object; /* 0: free place */
 	uint64_t count;
+	uint64_t parent; /* where it was looked up last, for messages; 0: nowhere */
 };
 
 /* Open addressing; at most three quarters full. */
@@ -24,9 +25,12 @@ struct lookups {
 
 CV_MUST_CHECK enum cv_err lookups_init(struct lookups *l);
 void lookups_wipe(struct lookups *l);
-CV_MUST_CHECK enum cv_err lookups_add(struct lookups *l, uint64_t object);
+CV_MUST_CHECK enum cv_err lookups_add(struct lookups *l, uint64_t object, uint64_t parent);
 /* What is left after `count` were forgotten. */
 uint64_t lookups_forget(struct lookups *l, uint64_t object, uint64_t count);
 uint64_t lookups_get(const struct lookups *l, uint64_t object);
+/* It was moved; nothing happens if the kernel does not know it. */
+void lookups_move(struct lookups *l, uint64_t object, uint64_t parent);
+uint64_t lookups_parent(const struct lookups *l, uint64_t object);
 
 #endif

@@ -68,7 +68,7 @@ static enum cv_err prepare(struct serve *s, const struct options *o, struct volu
 	err = crypto_init();
 	if (err)
 		return why_set(why, err, "crypto: %s", cv_err_text(err));
-	err = mount_new(&s->mount, o->fuse_fd, why);
+	err = mount_new(&s->mount, o->fuse_fd, &o->mount, why);
 	if (err)
 		return err;
 	err = sandbox_enter(&sandbox);
@@ -120,6 +120,7 @@ int main(int argc, char **argv)
 	if (o.help)
 		return fputs(options_help, stdout) < 0 ? EXIT_CODE_INTERNAL : EXIT_CODE_OK;
 	s.control_fd = o.control_fd;
+	s.idle_ms = o.idle_ms;
 	err = prepare(&s, &o, &why);
 	if (!err)
 		err = open_volume(&s, &o, &why);

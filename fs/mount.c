@@ -1,13 +1,18 @@
 #include "fs/mount.h"
 
 #include <errno.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "fs/mount_priv.h"
 #include "fs/why.h"
+#include "host/clock.h"
 #include "host/log.h"
+
+#define WAKE_AGAIN_MS 20
 
 static void signal_event(int fd)
 {
@@ -62,7 +67,8 @@ static void op_init(void *user, struct fuse_conn_info *conn)
 	signal_event(m->ready_fd);
 }
 
-enum cv_err mount_new(struct mount **out, int fuse_fd, struct volume_why *why)
+enum cv_err mount_new(struct mount **out, int fuse_fd, const struct mount_options *options,
+	struct volume_why *why)
 {
 	char name[] = "conclave-volumed";
 	char *argv[] = { name, NULL };
@@ -72,6 +78,9 @@ enum cv_err mount_new(struct mount **out, int fuse_fd, struct volume_why *why)
 
 	if (!m)
 		return CV_ERR_MEMORY;
+	m->options = *options;
+	m->fuse_fd = fuse_fd;
+	counters_init(&m->counters);
 	mount_ops_names(&ops);
 	mount_ops_files(&ops);
 	mount_ops_space(&ops);
@@ -89,12 +98,20 @@ enum cv_err mount_new(struct mount **out, int fuse_fd, struct volume_why *why)
 	return CV_OK;
 }
 
+/* While draining: the kernel has no request waiting. One that comes later found a worker busy. */
+static bool nothing_left(const struct mount *m)
+{
+	struct pollfd fd = { .fd = m->fuse_fd, .events = POLLIN };
+
+	return atomic_load(&m->draining) && poll(&fd, 1, 0) == 0;
+}
+
 static void *work(void *user)
 {
 	struct mount *m = user;
 	struct fuse_buf buf = { 0 };
 
-	while (!fuse_session_exited(m->session)) {
+	while (!fuse_session_exited(m->session) && !nothing_left(m)) {
 		int n = fuse_session_receive_buf(m->session, &buf);
 
 		if (n == -EINTR || n == -EAGAIN)
@@ -117,6 +134,7 @@ enum cv_err mount_start(struct mount *m, struct volume *volume, int ready_fd, in
 	m->ready_fd = ready_fd;
 	m->ended_fd = ended_fd;
 	m->running = MOUNT_WORKERS;
+	m->counters.first_generation = volume_generation(volume);
 	for (m->worker_count = 0; m->worker_count < MOUNT_WORKERS; m->worker_count++)
 		if (pthread_create(&m->workers[m->worker_count], NULL, work, m))
 			break;
@@ -128,6 +146,36 @@ enum cv_err mount_start(struct mount *m, struct volume *volume, int ready_fd, in
 		signal_event(ended_fd);
 	(void)pthread_mutex_unlock(&volume->lock);
 	return CV_OK;
+}
+
+static void wake(int number)
+{
+	(void)number;
+}
+
+bool mount_drain(struct mount *m, uint64_t patience_ms)
+{
+	/* a worker that waits in read(2) must come out of it; without SA_RESTART it does */
+	const struct sigaction action = { .sa_handler = wake };
+	struct pollfd ended = { .fd = m->ended_fd, .events = POLLIN };
+	uint64_t until = clock_monotonic_ms() + patience_ms;
+
+	(void)sigaction(SIGUSR1, &action, NULL);
+	atomic_store(&m->draining, true);
+	while (poll(&ended, 1, 0) == 0) {
+		if (clock_monotonic_ms() >= until)
+			return false;
+		for (unsigned i = 0; i < m->worker_count; i++)
+			(void)pthread_kill(m->workers[i], SIGUSR1);
+		/* again if one was not in read(2) yet */
+		(void)poll(&ended, 1, WAKE_AGAIN_MS);
+	}
+	return true;
+}
+
+struct counters *mount_counters(struct mount *m)
+{
+	return &m->counters;
 }
 
 void mount_join(struct mount *m)
@@ -142,5 +190,6 @@ void mount_free(struct mount *m)
 	if (m->session)
 		fuse_session_destroy(m->session);
 	lookups_wipe(&m->lookups);
+	counters_wipe(&m->counters);
 	free(m);
 }

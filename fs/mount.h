@@ -11,12 +11,19 @@
 #include "fs/volume.h"
 
 struct mount;
+struct counters;
+
+struct mount_options {
+	bool atime;	/* keep access times, as relatime does */
+	bool log_paths; /* a log line names a file by its path, not by its inode alone */
+};
 
 /*
  * Takes the descriptor over (libfuse's "/dev/fd/N"). Opens files of its own, so it comes before
  * the sandbox; nothing is served yet. CV_ERR_FUSE.
  */
-CV_MUST_CHECK enum cv_err mount_new(struct mount **out, int fuse_fd, struct volume_why *why);
+CV_MUST_CHECK enum cv_err mount_new(struct mount **out, int fuse_fd,
+	const struct mount_options *options, struct volume_why *why);
 
 /*
  * Starts serving. `ready_fd` (an eventfd) is written to when the kernel's INIT was answered,
@@ -27,6 +34,16 @@ CV_MUST_CHECK enum cv_err mount_start(
 	struct mount *m, struct volume *volume, int ready_fd, int ended_fd);
 /* Waits for the workers: call it once ended_fd was signalled. */
 void mount_join(struct mount *m);
+/*
+ * Once nobody can enter the mount any more: lets the workers serve what the kernel still has for
+ * them, at most patience_ms long, and end. False if requests kept coming; the workers go on then.
+ */
+bool mount_drain(struct mount *m, uint64_t patience_ms);
+/* What was done so far; lives as long as the mount. */
+struct counters *mount_counters(struct mount *m);
+/* The last EIO as one line with the path of the file, "" if there was none. Takes the lock. */
+#define MOUNT_ERROR_MAX 512
+void mount_last_error(struct mount *m, char out[MOUNT_ERROR_MAX]);
 void mount_free(struct mount *m);
 
 #endif

@@ -1,8 +1,10 @@
 /* What a program sees of a result. */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 
 #include "fs/mount_ops.h"
+#include "fs/path.h"
 #include "host/log.h"
 
 static int errno_of(enum cv_err err)
@@ -59,16 +61,63 @@ static int errno_of(enum cv_err err)
 	return EIO;
 }
 
+/* "/a/b (inode 5)", or the number alone if the path may not be shown or cannot be found. */
+static void name_object(struct mount *m, bool path, uint64_t object, uint64_t parent,
+	char out[MOUNT_ERROR_MAX / 2])
+{
+	char text[MOUNT_ERROR_MAX / 2 - 40];
+
+	if (path && path_find(m->volume, object, parent, text, sizeof(text)) == CV_OK)
+		(void)snprintf(out, MOUNT_ERROR_MAX / 2, "%s (inode %" PRIu64 ")", text, object);
+	else
+		(void)snprintf(out, MOUNT_ERROR_MAX / 2, "inode %" PRIu64, object);
+}
+
+static void describe(struct mount *m, const struct counters_error *e, bool path,
+	char out[MOUNT_ERROR_MAX])
+{
+	char who[MOUNT_ERROR_MAX / 2];
+	int n;
+
+	name_object(m, path, e->object, e->parent, who);
+	n = snprintf(out, MOUNT_ERROR_MAX, "%s: %s: %s", e->what, who, cv_err_text(e->err));
+	if (e->block && n < MOUNT_ERROR_MAX)
+		(void)snprintf(out + n, (size_t)(MOUNT_ERROR_MAX - n), " (block %" PRIu64 ")",
+			e->block);
+}
+
+void mount_last_error(struct mount *m, char out[MOUNT_ERROR_MAX])
+{
+	struct counters_error e = counters_last(&m->counters);
+
+	out[0] = '\0';
+	if (!e.object)
+		return;
+	(void)pthread_mutex_lock(&m->volume->lock);
+	describe(m, &e, true, out);
+	tree_trim(&m->volume->tree);
+	(void)pthread_mutex_unlock(&m->volume->lock);
+}
+
 int mount_errno(struct mount *m, enum cv_err err, uint64_t object, const char *what)
 {
 	struct volume *v = m->volume;
 	int e = errno_of(err);
+	struct counters_error error = {
+		.object = object, .block = v->tree.bad_block, .what = what, .err = err
+	};
+	char line[MOUNT_ERROR_MAX];
 
+	if (e == ENOSPC)
+		atomic_fetch_add(&m->counters.full, 1);
 	if (e != EIO)
 		return e;
+	error.parent = lookups_parent(&m->lookups, object);
 	v->tampered += err == CV_ERR_TAMPERED;
 	v->io_errors++;
-	log_error("%s: object %" PRIu64 ": %s (block %" PRIu64 ")", what, object, cv_err_text(err),
-		v->tree.bad_block);
+	counters_error(&m->counters, &error);
+	describe(m, &error, m->options.log_paths, line);
+	v->tree.bad_block = 0;
+	log_error("%s", line);
 	return e;
 }

@@ -7,14 +7,14 @@
 #include "fs/checkpoint.h"
 #include "fs/data.h"
 #include "fs/dir.h"
+#include "fs/mount_atime.h"
 #include "fs/mount_priv.h"
 #include "protocol/crypto.h"
 
 static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
-	(void)ino;
 	/* nobody else changes the volume: what the kernel has cached stays true */
-	fi->keep_cache = 1;
+	fi->keep_cache = !mount_atime_due(req, ino, fi->flags);
 	fuse_reply_open(req, fi);
 }
 
@@ -33,13 +33,14 @@ static void op_read(
 	size_t got = 0;
 	int e;
 
-	(void)fi;
 	if (!buf) {
 		fuse_reply_err(req, ENOMEM);
 		return;
 	}
 	m = mount_lock(req);
 	e = mount_errno(m, data_read(m->volume, ino, (uint64_t)off, buf, size, &got), ino, "read");
+	if (!e)
+		mount_atime(m, ino, fi->flags);
 	mount_unlock(m);
 	if (e)
 		fuse_reply_err(req, e);
@@ -127,6 +128,7 @@ static void op_lseek(
 struct listing {
 	fuse_req_t req;
 	struct mount *m;
+	uint64_t dir;
 	bool plus;
 	char *buf;
 	size_t cap;
@@ -169,7 +171,7 @@ static size_t add_entry_plus(struct listing *l, const struct dir_name *name, con
 		l->req, l->buf + l->len, l->cap - l->len, text, &e, (off_t)next);
 	/* an entry that is handed over with its inode counts as a lookup */
 	if (need <= l->cap - l->len && e.ino)
-		l->err = lookups_add(&l->m->lookups, object);
+		l->err = lookups_add(&l->m->lookups, object, l->dir);
 	return need;
 }
 
@@ -198,7 +200,7 @@ static int list_entry(void *user, const struct dir_name *name, uint64_t object, 
 
 static void list(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, bool plus)
 {
-	struct listing l = { .req = req, .plus = plus, .cap = size };
+	struct listing l = { .req = req, .dir = ino, .plus = plus, .cap = size };
 	enum cv_err err = CV_ERR_INTERNAL;
 	int e;
 
@@ -213,6 +215,8 @@ static void list(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, bool pl
 	if (!err && l.len == 0)
 		err = l.err;
 	e = mount_errno(l.m, err, ino, "readdir");
+	if (!e)
+		mount_atime(l.m, ino, 0);
 	mount_unlock(l.m);
 	if (e)
 		fuse_reply_err(req, e);

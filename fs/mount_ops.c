@@ -4,6 +4,7 @@
 #include "fs/checkpoint.h"
 #include "fs/data.h"
 #include "fs/dir.h"
+#include "fs/mount_atime.h"
 #include "fs/mount_priv.h"
 #include "fs/reap.h"
 
@@ -28,7 +29,8 @@ void mount_unlock(struct mount *m)
 	(void)pthread_mutex_unlock(&m->volume->lock);
 }
 
-enum cv_err mount_entry(struct mount *m, uint64_t object, struct fuse_entry_param *e)
+enum cv_err mount_entry(
+	struct mount *m, uint64_t parent, uint64_t object, struct fuse_entry_param *e)
 {
 	enum cv_err err = CV_ERR_INTERNAL;
 	struct inode inode;
@@ -37,7 +39,7 @@ enum cv_err mount_entry(struct mount *m, uint64_t object, struct fuse_entry_para
 	if (err == CV_ERR_NOT_FOUND)
 		return CV_ERR_TAMPERED; /* a name without its inode */
 	if (!err)
-		err = lookups_add(&m->lookups, object);
+		err = lookups_add(&m->lookups, object, parent);
 	if (err)
 		return err;
 	memset(e, 0, sizeof(*e));
@@ -77,7 +79,7 @@ static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *text)
 		entry.entry_timeout = TIMEOUT_S;
 		err = CV_OK;
 	} else if (!err) {
-		err = mount_entry(m, object, &entry);
+		err = mount_entry(m, parent, object, &entry);
 	}
 	e = mount_errno(m, err, parent, "lookup");
 	mount_unlock(m);
@@ -196,6 +198,8 @@ static void op_readlink(fuse_req_t req, fuse_ino_t ino)
 	char target[SYMLINK_MAX + 1];
 	int e = mount_errno(m, dir_readlink(m->volume, ino, target), ino, "readlink");
 
+	if (!e)
+		mount_atime(m, ino, 0);
 	mount_unlock(m);
 	if (e)
 		fuse_reply_err(req, e);
@@ -223,7 +227,7 @@ static void make(fuse_req_t req, fuse_ino_t parent, const char *text, const stru
 
 	err = dir_create(m->volume, parent, &name, new, &object);
 	if (!err)
-		err = mount_entry(m, object, &entry);
+		err = mount_entry(m, parent, object, &entry);
 	e = mount_errno(m, err, parent, "create");
 	mount_unlock(m);
 	reply_entry(req, e, &entry);
@@ -265,7 +269,7 @@ static void op_create(
 
 	err = dir_create(m->volume, parent, &name, &new, &object);
 	if (!err)
-		err = mount_entry(m, object, &entry);
+		err = mount_entry(m, parent, object, &entry);
 	e = mount_errno(m, err, parent, "create");
 	mount_unlock(m);
 	fi->keep_cache = 1;
@@ -285,7 +289,7 @@ static void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const cha
 
 	err = dir_link(m->volume, ino, parent, &name);
 	if (!err)
-		err = mount_entry(m, ino, &entry);
+		err = mount_entry(m, parent, ino, &entry);
 	e = mount_errno(m, err, ino, "link");
 	mount_unlock(m);
 	reply_entry(req, e, &entry);
@@ -332,7 +336,10 @@ static void op_rename(fuse_req_t req, fuse_ino_t parent, const char *text, fuse_
 	uint64_t gone = 0;
 	/* RENAME_NOREPLACE and RENAME_EXCHANGE have these very values; others are refused */
 	enum cv_err err = dir_rename(m->volume, parent, &name, to_parent, &to_name, flags, &gone);
+	uint64_t moved;
 
+	if (!err && dir_lookup(m->volume, to_parent, &to_name, &moved) == CV_OK)
+		lookups_move(&m->lookups, moved, to_parent);
 	reply_removed(req, m, err, parent, gone);
 }
 

@@ -5,7 +5,9 @@
 #include <fuse_lowlevel.h>
 #include <pthread.h>
 
+#include "fs/counters.h"
 #include "fs/lookups.h"
+#include "fs/mount.h"
 #include "fs/state.h"
 
 #define MOUNT_WORKERS 4
@@ -15,11 +17,15 @@ struct mount {
 	struct fuse_session *session;
 	struct volume *volume;
 	struct lookups lookups;
+	struct counters counters;
+	struct mount_options options;
 	int ready_fd;
 	int ended_fd;
 	pthread_t workers[MOUNT_WORKERS];
 	unsigned worker_count;
 	unsigned running; /* volume lock */
+	atomic_bool draining;
+	int fuse_fd;
 	bool acl;             /* the kernel checks access lists */
 	bool clears;          /* setuid bits are ours to clear (mount_priv.h) */
 	uint64_t init_unique; /* of the INIT request; 0 once it is answered */
@@ -34,10 +40,11 @@ void mount_ops_xattrs(struct fuse_lowlevel_ops *ops);
 /* Locks and returns the mount that a request is for. */
 struct mount *mount_lock(fuse_req_t req);
 void mount_unlock(struct mount *m);
-/* The errno for a result; CV_OK is 0. Damage and I/O errors get a log line with the object. */
+/* The errno for a result; CV_OK is 0. Every EIO gets a log line with the object and the reason. */
 int mount_errno(struct mount *m, enum cv_err err, uint64_t object, const char *what);
-/* Fills an entry and counts the lookup. */
-CV_MUST_CHECK enum cv_err mount_entry(struct mount *m, uint64_t object, struct fuse_entry_param *e);
+/* Fills an entry and counts the lookup under `parent`. */
+CV_MUST_CHECK enum cv_err mount_entry(
+	struct mount *m, uint64_t parent, uint64_t object, struct fuse_entry_param *e);
 /* Seconds for which the kernel may trust names and attributes. */
 double mount_timeout(void);
 

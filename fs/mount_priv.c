@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 static _Thread_local bool asked;
+static _Thread_local bool reading; /* the request that this thread has at hand is READ */
 
 bool mount_priv_asked(void)
 {
@@ -26,6 +27,8 @@ static void look_at(struct mount *m, const uint8_t *buf, size_t len)
 	if (len < sizeof(head))
 		return;
 	memcpy(&head, buf, sizeof(head));
+	reading = head.opcode == FUSE_READ;
+	counters_request(&m->counters, head.opcode);
 	buf += sizeof(head);
 	len -= sizeof(head);
 	if (head.opcode == FUSE_INIT && len >= 16) {
@@ -34,10 +37,19 @@ static void look_at(struct mount *m, const uint8_t *buf, size_t len)
 	} else if (head.opcode == FUSE_WRITE && len >= sizeof(write)) {
 		memcpy(&write, buf, sizeof(write));
 		asked = write.write_flags & FUSE_WRITE_KILL_SUIDGID;
+		counters_written(&m->counters, write.size);
 	} else if (head.opcode == FUSE_SETATTR && len >= sizeof(set)) {
 		memcpy(&set, buf, sizeof(set));
 		asked = set.valid & FATTR_KILL_SUIDGID || (set.valid & ~NO_CHANGE) == 0;
 	}
+}
+
+static void count_read(struct mount *m, const struct iovec *iov, int count)
+{
+	/* the first is the header */
+	for (int i = 1; i < count; i++)
+		counters_read(&m->counters, iov[i].iov_len);
+	reading = false;
 }
 
 static ssize_t read_request(int fd, void *buf, size_t cap, void *user)
@@ -66,6 +78,8 @@ static ssize_t write_reply(int fd, struct iovec *iov, int count, void *user)
 			m->clears = true;
 		}
 	}
+	if (reading)
+		count_read(m, iov, count);
 	return writev(fd, iov, count);
 }
 

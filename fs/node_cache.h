@@ -23,6 +23,8 @@ struct node_cache {
 	struct node_list spare; /* for splits that may not fail */
 	size_t clean_max;
 	uint64_t next_id;
+	uint64_t hits; /* nodes that were here when they were needed, and those that were not */
+	uint64_t misses;
 };
 
 void node_cache_init(struct node_cache *c, size_t bytes);

@@ -8,6 +8,8 @@
 #include "fs/why.h"
 
 #define CACHE_MIB_MAX 65536
+#define IDLE_S_MAX 31536000
+#define WORD_MAX 64
 
 const char options_help[] =
 	"usage: conclave-volumed --key-fd N --control-fd N --container-fd N --fuse-fd N [options]\n"
@@ -24,7 +26,11 @@ const char options_help[] =
 	"  --accept-older       go on when the newest superblocks are unreadable\n"
 	"  --cache-mib M        memory for tree nodes (default 64)\n"
 	"  --sandbox MODE       require or best-effort (default)\n"
-	"  -o OPT,...           writeback=off\n"
+	"  -o OPT,...           options of the mount:\n"
+	"       idle=SECONDS    unmount when unused for so long and nobody is in it\n"
+	"       atime           keep access times, as relatime does; noatime is the default\n"
+	"       log_paths       name files in log lines by path, not by inode number alone\n"
+	"       writeback=off   no writes that only the kernel knows of\n"
 	"  --help               this text\n"
 	"\n"
 	"Exit codes: 0 ok, 1 internal, 2 usage, 20 tampered, 21 older than allowed, 22 in use,\n"
@@ -78,6 +84,47 @@ static bool descriptor(const char *text, int *out)
 	return true;
 }
 
+/* One word of -o. */
+static bool take_word(struct options *o, const char *word)
+{
+	uint64_t n;
+
+	if (strcmp(word, "atime") == 0 || strcmp(word, "noatime") == 0) {
+		o->mount.atime = word[0] == 'a';
+		return true;
+	}
+	if (strcmp(word, "log_paths") == 0) {
+		o->mount.log_paths = true;
+		return true;
+	}
+	if (strncmp(word, "idle=", 5) == 0) {
+		if (!number(word + 5, IDLE_S_MAX, &n))
+			return false;
+		o->idle_ms = n * 1000;
+		return true;
+	}
+	/* what this version does anyway */
+	return strcmp(word, "writeback=off") == 0;
+}
+
+static bool take_words(struct options *o, const char *list)
+{
+	char word[WORD_MAX];
+
+	do {
+		size_t len = strcspn(list, ",");
+
+		if (len == 0 || len >= sizeof(word))
+			return false;
+		memcpy(word, list, len);
+		word[len] = '\0';
+		if (!take_word(o, word))
+			return false;
+		list += len;
+	} while (*list++ == ',');
+	return true;
+}
+
 static bool take(struct options *o, int option, const char *value)
 {
 	uint64_t n;
@@ -113,8 +160,7 @@ static bool take(struct options *o, int option, const char *value)
 		o->help = true;
 		return true;
 	case 'o':
-		/* what this version does anyway; other options are not known yet */
-		return strcmp(value, "writeback=off") == 0;
+		return take_words(o, value);
 	default:
 		return false;
 	}

@@ -2,7 +2,7 @@
 #ifndef CONCLAVE_FS_OPTIONS_H
 #define CONCLAVE_FS_OPTIONS_H
 
-#include "fs/volume.h"
+#include "fs/mount.h"
 #include "host/sandbox.h"
 
 struct options {
@@ -16,6 +16,8 @@ struct options {
 	uint64_t min_generation;
 	size_t cache_bytes;
 	enum sandbox_mode sandbox;
+	uint64_t idle_ms; /* unmount after so long without use; 0: never */
+	struct mount_options mount;
 	bool help;
 };
 

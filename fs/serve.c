@@ -8,12 +8,15 @@
 
 #include "fs/checkpoint.h"
 #include "fs/control.h"
+#include "fs/counters.h"
 #include "fs/open.h"
+#include "host/clock.h"
 #include "host/log.h"
 #include "host/process.h"
 #include "protocol/crypto.h"
 
-#define CHECKPOINT_EVERY_MS 1000
+#define TICK_MS 1000
+#define DRAIN_PATIENCE_MS 10000
 
 enum step {
 	STEP_SERVE,
@@ -26,7 +29,15 @@ struct run {
 	enum step step;
 	bool stopping; /* by a signal: a mount in use is detached */
 	bool lazy;     /* the question that the unmounter has */
+	bool alone;    /* the watcher is gone */
+	uint64_t tick_ms;
+	uint64_t idle_asked_ms; /* not again before as long has passed */
 };
+
+static void answer(struct run *r, enum cv_err err)
+{
+	control_status(r->s->control_fd, r->s->volume, r->s->mount, err);
+}
 
 static void ask(struct run *r, bool lazy)
 {
@@ -56,16 +67,16 @@ static bool take_message(struct run *r)
 		return got < 0;
 	switch (m.type) {
 	case VOLUME_CTL_SYNC:
-		control_status(r->s->control_fd, r->s->volume, volume_sync(r->s->volume));
+		answer(r, volume_sync(r->s->volume));
 		break;
 	case VOLUME_CTL_QUERY:
-		control_status(r->s->control_fd, r->s->volume, CV_OK);
+		answer(r, CV_OK);
 		break;
 	case VOLUME_CTL_UNMOUNT:
 		ask(r, strcmp(m.text, "lazy") == 0);
 		break;
 	default:
-		control_status(r->s->control_fd, r->s->volume, CV_ERR_ARGUMENT);
+		answer(r, CV_ERR_ARGUMENT);
 		break;
 	}
 	return true;
@@ -77,15 +88,31 @@ static void take_answer(struct run *r)
 
 	if (e == EPIPE)
 		unmounter_close(&r->s->unmounter);
-	if (r->lazy || (e != 0 && e != EBUSY)) {
+	if (e == 0 && !r->lazy)
+		return; /* the workers see the end of the mount */
+	if (r->lazy || e == EPIPE) {
 		r->step = STEP_STOP;
-	} else if (e == EBUSY && r->stopping) {
-		log_warning("mount: in use: detached; programs in it lose it");
+	} else if (r->stopping) {
+		if (e == EBUSY)
+			log_warning("mount: in use: detached; programs in it lose it");
 		ask(r, true);
-	} else if (e == EBUSY) {
-		control_status(r->s->control_fd, r->s->volume, CV_ERR_BUSY);
+	} else if (!r->alone) {
+		answer(r, e == EBUSY ? CV_ERR_BUSY : CV_ERR_PERMISSION);
 	}
-	/* 0: the workers see the end of the mount */
+}
+
+/* Whether somebody is in it is for the kernel to say: it refuses to unmount then. */
+static void look_for_idleness(struct run *r, uint64_t now)
+{
+	uint64_t idle = counters_idle_ms(mount_counters(r->s->mount));
+
+	if (!r->s->idle_ms || idle < r->s->idle_ms || now - r->idle_asked_ms < r->s->idle_ms)
+		return;
+	r->idle_asked_ms = now;
+	if (!r->alone)
+		control_idle(r->s->control_fd);
+	else if (unmounter_ask(&r->s->unmounter, false) == CV_OK)
+		r->lazy = false;
 }
 
 static void tick(struct run *r)
@@ -111,18 +138,24 @@ static void loop(struct run *r)
 		{ s->unmounter.fd, POLLIN, 0 } };
 
 	while (r->step == STEP_SERVE) {
-		int n = poll(fds, sizeof(fds) / sizeof(fds[0]), CHECKPOINT_EVERY_MS);
+		int n = poll(fds, sizeof(fds) / sizeof(fds[0]), TICK_MS);
+		uint64_t now = clock_monotonic_ms();
 
-		if (n == 0)
+		if (now - r->tick_ms >= TICK_MS) {
+			r->tick_ms = now;
 			tick(r);
+			look_for_idleness(r, now);
+		}
 		if (n <= 0)
 			continue;
 		if (fds[2].revents) {
 			fds[2].fd = -1;
 			control_ready(s->control_fd, s->volume);
 		}
-		if (fds[0].revents && !take_message(r))
+		if (fds[0].revents && !take_message(r)) {
 			fds[0].fd = -1;
+			r->alone = true;
+		}
 		if (fds[1].revents)
 			take_signal(r);
 		if (fds[4].revents)
@@ -158,8 +191,10 @@ enum cv_err serve_run(struct serve *s)
 		return err;
 	}
 	loop(&r);
-	if (r.step == STEP_ENDED)
+	if (r.step == STEP_ENDED || mount_drain(s->mount, DRAIN_PATIENCE_MS))
 		mount_join(s->mount);
+	else
+		log_warning("mount: programs in it go on writing: what comes now is lost");
 	err = stop_for_good(s->volume, &generation);
 	if (err)
 		log_error("last checkpoint: %s: changes since the one before are lost",

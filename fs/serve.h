@@ -16,6 +16,7 @@ struct serve {
 	int signal_fd;
 	int ready_fd; /* eventfds */
 	int ended_fd;
+	uint64_t idle_ms; /* unmount after so long without use; 0: never */
 };
 
 /*

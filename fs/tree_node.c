@@ -24,11 +24,13 @@ static enum cv_err node_get(struct tree *t, const struct node_pointer *p, struct
 
 	if (n) {
 		node_cache_touch(&t->cache, n);
+		t->cache.hits++;
 		*out = n;
 		return CV_OK;
 	}
 	if (p->block >= NODE_ID_DIRTY)
 		return CV_ERR_INTERNAL;
+	t->cache.misses++;
 	n = node_cache_new(&t->cache, 0);
 	if (!n)
 		return CV_ERR_MEMORY;

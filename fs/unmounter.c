@@ -28,10 +28,26 @@ static uint64_t mount_id(const char *path)
 	return 0;
 }
 
+/*
+ * What programs have written and only the kernel knows of comes to the volume process now. A
+ * detached mount can no longer be reached for that.
+ */
+static void sync_through(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	(void)syncfs(fd); /* an error of the container is the volume process's to report */
+	(void)close(fd);
+}
+
 static int detach(const char *path, uint64_t id, char how)
 {
 	if (id && mount_id(path) != id)
 		return EINVAL;
+	if (how == 'l')
+		sync_through(path);
 	return umount2(path, UMOUNT_NOFOLLOW | (how == 'l' ? MNT_DETACH : 0)) ? errno : 0;
 }
 

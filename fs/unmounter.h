@@ -17,7 +17,9 @@ struct unmounter {
 /* Forks: before threads, and before any secret is in memory. */
 CV_MUST_CHECK enum cv_err unmounter_open(struct unmounter *u, const char *mount_point);
 void unmounter_close(struct unmounter *u);
-/* Asks; the kernel may first write back through the mount, so keep serving. */
+/*
+ * Asks; the kernel first writes back through the mount, so keep serving. Lazy: also if it is in use.
+ */
 CV_MUST_CHECK enum cv_err unmounter_ask(struct unmounter *u, bool lazy);
 /* The answer: 0 or an errno (EINVAL: it is not mounted there any more). */
 int unmounter_answer(struct unmounter *u);

@@ -75,7 +75,7 @@ static size_t printable_len(const unsigned char *s)
 	return s[0] == 0xc2 && s[1] < 0xa0 ? 0 : n;
 }
 
-static size_t escape(char *out, size_t cap, const char *text)
+size_t log_escape(char *out, size_t cap, const char *text)
 {
 	static const char hex[] = "0123456789abcdef";
 	const unsigned char *s = (const unsigned char *)text;
@@ -84,8 +84,8 @@ static size_t escape(char *out, size_t cap, const char *text)
 	while (*s != '\0') {
 		size_t n = printable_len(s);
 
-		if (len + 4 + 3 > cap) {
-			memcpy(out + len, "...", 3);
+		if (len + 4 + 3 >= cap) {
+			memcpy(out + len, "...", 4);
 			return len + 3;
 		}
 		if (n != 0) {
@@ -100,6 +100,7 @@ static size_t escape(char *out, size_t cap, const char *text)
 		out[len++] = hex[*s & 15];
 		s++;
 	}
+	out[len] = '\0';
 	return len;
 }
 
@@ -119,7 +120,7 @@ static void log_write(enum log_level level, const char *format, va_list args)
 		head = snprintf(line, 128, "%.60s: %s%s", log_program,
 			level == LOG_LEVEL_INFO ? "" : level_words[level],
 			level == LOG_LEVEL_INFO ? "" : ": ");
-	size_t len = (size_t)head + escape(line + head, LOG_LINE_MAX, text);
+	size_t len = (size_t)head + log_escape(line + head, LOG_LINE_MAX + 1, text);
 
 	line[len++] = '\n';
 	ssize_t n = write(STDERR_FILENO, line, len);

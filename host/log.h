@@ -15,6 +15,8 @@
 #ifndef CONCLAVE_HOST_LOG_H
 #define CONCLAVE_HOST_LOG_H
 
+#include <stddef.h>
+
 #include "protocol/err.h"
 
 #define LOG_LINE_MAX 1024
@@ -27,6 +29,12 @@ void log_set_level(enum log_level level);
 enum log_level log_get_level(void);
 /* "error", "warning", "info", "debug"; anything else is CV_ERR_CONFIG. */
 CV_MUST_CHECK enum cv_err log_level_parse(enum log_level *out, const char *word);
+
+/*
+ * `text` as a line shows it, NUL-terminated, into `out`; longer than cap - 1 bytes it is cut and
+ * ends in "...". cap is at least 8. Returns the length.
+ */
+size_t log_escape(char *out, size_t cap, const char *text);
 
 void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -24,7 +24,7 @@
 
 #include <stdint.h>
 
-#define VOLUME_CTL_TEXT_MAX 256
+#define VOLUME_CTL_TEXT_MAX 2048
 
 enum volume_ctl_type {
 	/* volume process to watcher */
@@ -32,6 +32,7 @@ enum volume_ctl_type {
 	VOLUME_CTL_FAILED = 2,	 /* error, text */
 	VOLUME_CTL_CLOSED = 3,	 /* generation: everything is durable */
 	VOLUME_CTL_STATUS = 4,	 /* answer to QUERY and SYNC; generation, error; text is JSON */
+	VOLUME_CTL_IDLE = 5,	 /* unused for as long as -o idle says: unmount if nobody is in it */
 	/* watcher to volume process */
 	VOLUME_CTL_SYNC = 16,	 /* make everything durable, then answer STATUS */
 	VOLUME_CTL_UNMOUNT = 17, /* unmount (lazily if text is "lazy"), then CLOSED */

@@ -17,8 +17,8 @@ KEY = bytes(range(32))
 RECOVERY = b"\x77" * 32
 WAIT_S = 60  # a limit for a hung process, not a wait
 
-READY, FAILED, CLOSED, STATUS, SYNC, UNMOUNT, QUERY = 1, 2, 3, 4, 16, 17, 18
-MESSAGE = struct.Struct("<IIQII256s")
+READY, FAILED, CLOSED, STATUS, IDLE, SYNC, UNMOUNT, QUERY = 1, 2, 3, 4, 5, 16, 17, 18
+MESSAGE = struct.Struct("<IIQII2048s")
 MNT_DETACH = 2
 
 libc = ctypes.CDLL(None, use_errno=True)

@@ -511,7 +511,7 @@ def test_damage_is_an_io_error_with_a_line(start, container):
     volume = start()
     assert error_of((volume.point / "f").read_bytes) == errno.EIO
     volume.close()
-    assert "read: object 2: " in volume.errors
+    assert "read: inode 2: " in volume.errors
 
 
 def test_unknown_options_are_usage_errors():
