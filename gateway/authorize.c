@@ -134,10 +134,10 @@ static void decide(const struct authorize_input *in, struct verdict *v)
 	STEP(v, debug_off(in->evidence));
 	STEP(v, in->policy == NULL ? REASON_POLICY_EMPTY : REASON_RELEASE);
 	STEP(v, authorize_boot(in, v));
-	STEP(v, authorize_time(in));
-	STEP(v, authorize_measurements(in));
-	STEP(v, authorize_pcrs(in));
-	STEP(v, authorize_place(in));
+	STEP(v, authorize_time(in, v));
+	STEP(v, authorize_measurements(in, v));
+	STEP(v, authorize_pcrs(in, v));
+	STEP(v, authorize_place(in, v));
 	v->share = share;
 }
 

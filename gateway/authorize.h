@@ -52,8 +52,31 @@ struct authorize_input {
 	struct authorize_clock clock;
 };
 
+#define VERDICT_TEXT_BUF 80
+
+enum verdict_unit {
+	VERDICT_NO_UNIT = 0,
+	VERDICT_MM,
+	VERDICT_S
+};
+
+/*
+ * For the audit only, never for the device: which rule of the policy refused, and by how much.
+ * `claimed` and `nearest` are "" when they say nothing; what is personal goes through privacy.h.
+ */
+struct verdict_detail {
+	char rule[VERDICT_TEXT_BUF];	/* "place.areas", "measurements.conclave-device"; "": none */
+	char claimed[VERDICT_TEXT_BUF]; /* what the evidence says instead */
+	char nearest[VERDICT_TEXT_BUF]; /* the area that was missed by least */
+	enum verdict_unit unit;
+	uint64_t over; /* by so much */
+	bool is_place;	/* personal: where the device is */
+	bool is_serial; /* personal: of a part of the machine */
+};
+
 struct verdict {
 	enum reason reason; /* REASON_RELEASE or why not */
+	struct verdict_detail detail;
 	uint32_t alerts;    /* enum authorize_alert */
 	/* on release only: */
 	const struct record_share *share; /* inside input->record */
@@ -78,10 +101,20 @@ enum reason authorize_state(const struct record *rec);
 enum reason authorize_boot(const struct authorize_input *in, struct verdict *v);
 /* authorize_quote.c: step 7's quote, and what step 10 demands of its values. */
 enum reason authorize_quote(const struct authorize_input *in);
-enum reason authorize_pcrs(const struct authorize_input *in);
-/* authorize_rules.c: steps 9 and 11. */
-enum reason authorize_time(const struct authorize_input *in);
-enum reason authorize_measurements(const struct authorize_input *in);
-enum reason authorize_place(const struct authorize_input *in);
+enum reason authorize_pcrs(const struct authorize_input *in, struct verdict *v);
+/* authorize_rules.c: step 9; authorize_place.c: step 11. They fill v->detail when they refuse. */
+enum reason authorize_time(const struct authorize_input *in, struct verdict *v);
+enum reason authorize_measurements(const struct authorize_input *in, struct verdict *v);
+enum reason authorize_place(const struct authorize_input *in, struct verdict *v);
+
+/* authorize_detail.c: `member` may be NULL; texts are cut. All return `reason`. */
+enum reason verdict_rule(
+	struct verdict *v, enum reason reason, const char *section, const char *member);
+enum reason verdict_claim(struct verdict *v, enum reason reason, const char *section,
+	const char *member, const char *claimed);
+enum reason verdict_claim_hash(struct verdict *v, enum reason reason, const char *section,
+	const char *member, const uint8_t claimed[CV_HASH_BYTES]);
+enum reason verdict_over(struct verdict *v, enum reason reason, const char *section,
+	const char *member, enum verdict_unit unit, uint64_t over);
 
 #endif

@@ -135,7 +135,7 @@ enum reason authorize_boot(const struct authorize_input *in, struct verdict *v)
 	enum reason reason = REASON_RELEASE;
 
 	if (in->policy->boot != POLICY_RULES)
-		return REASON_POLICY_EMPTY;
+		return verdict_rule(v, REASON_POLICY_EMPTY, "boot", NULL);
 	reason = form_of(in);
 	if (reason != REASON_RELEASE)
 		return reason;

@@ -1,6 +1,8 @@
 /* What a quote must be, and what a policy demands of it (docs/protocol.md sections 9 and 13). */
 #include "gateway/authorize.h"
 
+#include <stdio.h>
+
 #include "protocol/crypto.h"
 
 enum reason authorize_quote(const struct authorize_input *in)
@@ -14,59 +16,66 @@ enum reason authorize_quote(const struct authorize_input *in)
 	return in->quote_result;
 }
 
-static enum reason firmware(const struct authorize_input *in)
+static enum reason firmware(const struct authorize_input *in, struct verdict *v)
 {
 	const struct policy *p = in->policy;
+	char claimed[17];
 
 	if (p->firmware == POLICY_NOT_REQUIRED)
 		return REASON_RELEASE;
 	if (p->firmware != POLICY_RULES || p->firmware_count == 0)
-		return REASON_POLICY_EMPTY;
+		return verdict_rule(v, REASON_POLICY_EMPTY, "tpm_firmware", NULL);
 	for (size_t i = 0; i < p->firmware_count && i < CV_PCR_VALUES_MAX; i++) {
 		if (in->attest->firmware == p->firmwares[i])
 			return REASON_RELEASE;
 	}
-	return REASON_FIRMWARE_MISMATCH;
+	snprintf(claimed, sizeof(claimed), "%016llx", (unsigned long long)in->attest->firmware);
+	return verdict_claim(v, REASON_FIRMWARE_MISMATCH, "tpm_firmware", NULL, claimed);
 }
 
-static enum reason one_pcr(const uint8_t value[CV_HASH_BYTES], const struct policy_pcr *wanted)
+static enum reason one_pcr(const uint8_t value[CV_HASH_BYTES], const struct policy_pcr *wanted,
+	size_t position, struct verdict *v)
 {
+	char number[4];
+
 	for (size_t i = 0; i < wanted->count && i < CV_PCR_VALUES_MAX; i++) {
 		if (crypto_equal(value, wanted->values[i], CV_HASH_BYTES))
 			return REASON_RELEASE;
 	}
-	return REASON_PCR_MISMATCH;
+	snprintf(number, sizeof(number), "%u", tpm_pcr_number(position));
+	return verdict_claim_hash(v, REASON_PCR_MISMATCH, "pcrs", number, value);
 }
 
 /* A section that names no PCR is no rule: it refuses as an empty one does. */
-static enum reason values(const struct authorize_input *in)
+static enum reason values(const struct authorize_input *in, struct verdict *v)
 {
 	const struct policy *p = in->policy;
-	enum reason reason = REASON_POLICY_EMPTY;
+	enum reason reason = verdict_rule(v, REASON_POLICY_EMPTY, "pcrs", NULL);
 
 	if (p->pcrs == POLICY_NOT_REQUIRED)
 		return REASON_RELEASE;
 	if (p->pcrs != POLICY_RULES)
-		return REASON_POLICY_EMPTY;
+		return reason;
 	for (size_t i = 0; i < TPM_PCR_COUNT; i++) {
 		if (p->pcr[i].count == 0)
 			continue;
-		reason = one_pcr(in->quote->pcrs[i], &p->pcr[i]);
+		reason = one_pcr(in->quote->pcrs[i], &p->pcr[i], i, v);
 		if (reason != REASON_RELEASE)
 			return reason;
 	}
 	return reason;
 }
 
-enum reason authorize_pcrs(const struct authorize_input *in)
+enum reason authorize_pcrs(const struct authorize_input *in, struct verdict *v)
 {
 	const struct policy *p = in->policy;
 	enum reason reason;
 
 	if (in->record->trust_class != TRUST_TPM) /* rules that this device can never keep */
 		return p->pcrs == POLICY_RULES || p->firmware == POLICY_RULES
-			? REASON_QUOTE_MISSING
+			? verdict_rule(v, REASON_QUOTE_MISSING,
+				  p->pcrs == POLICY_RULES ? "pcrs" : "tpm_firmware", NULL)
 			: REASON_RELEASE;
-	reason = firmware(in);
-	return reason == REASON_RELEASE ? values(in) : reason;
+	reason = firmware(in, v);
+	return reason == REASON_RELEASE ? values(in, v) : reason;
 }

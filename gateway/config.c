@@ -33,6 +33,8 @@ static const struct ini_key schema[] = {
 	{ "limits", "audit_refusals_per_minute", false },
 	{ "limits", "batch", false },
 	{ "store", "reserve_records", false },
+	{ "privacy", "location", false },
+	{ "privacy", "serials", false },
 	{ "log", "level", false },
 	{ "sandbox", "mode", false },
 	{ "notify", "attempts", false },
@@ -129,8 +131,13 @@ static void read_words(struct ini_file *ini, struct gateway_config *cfg)
 {
 	static const char *const levels[] = { "error", "warning", "info", "debug", NULL };
 	static const char *const modes[] = { "best-effort", "require", NULL };
+	static const char *const privacy[] = { "coarse", "exact", "redacted", NULL };
 
 	cfg->log_level = (enum log_level)ini_enum(ini, "log", "level", levels, LOG_LEVEL_INFO);
+	cfg->privacy.location = (enum privacy_level)ini_enum(
+		ini, "privacy", "location", privacy, PRIVACY_COARSE);
+	cfg->privacy.serials = (enum privacy_level)ini_enum(
+		ini, "privacy", "serials", privacy, PRIVACY_COARSE);
 	cfg->sandbox = (enum sandbox_mode)ini_enum(ini, "sandbox", "mode", modes, SANDBOX_REQUIRE);
 }
 

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "gateway/ipc.h"
+#include "gateway/privacy.h"
 #include "host/file.h"
 #include "host/log.h"
 #include "host/sandbox.h"
@@ -68,6 +69,7 @@ struct gateway_config {
 	struct front_limits front;
 	struct keeper_limits keeper;
 	uint32_t reserve_records;
+	struct privacy privacy;
 	enum log_level log_level;
 	enum sandbox_mode sandbox;
 	struct config_sender sender;

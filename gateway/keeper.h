@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "gateway/ipc.h"
+#include "gateway/privacy.h"
 #include "host/sandbox.h"
 #include "protocol/err.h"
 #include "protocol/limits.h"
@@ -50,6 +51,7 @@ struct keeper_config {
 	int control_fd;		    /* -1: none (SIGTERM then drains) */
 	int sender_fd;		    /* -1: no alerts */
 	enum sandbox_mode sandbox;
+	struct privacy privacy;	    /* all zero: the defaults */
 	const char *user;	    /* switch to this user; NULL: stay */
 };
 

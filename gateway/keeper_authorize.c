@@ -125,7 +125,7 @@ static void decide(struct keeper *k, struct keeper_call *call, struct authorize_
 
 	v = authorize(in);
 	if (v.reason != REASON_RELEASE) {
-		keeper_refuse(k, call, v.reason);
+		keeper_refuse_verdict(k, call, v.reason, &v.detail);
 		/* A repeat that was folded away is not told either. */
 		if (call->budget->fold_count <= folded)
 			alert_verdict(k, call, &v);

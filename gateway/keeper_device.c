@@ -77,7 +77,8 @@ static bool worth_an_alert(enum reason reason)
 		reason != REASON_STORE_FAILED && reason != REASON_BUSY && reason != REASON_INTERNAL;
 }
 
-static void record_refusal(struct keeper *k, const struct keeper_call *call, enum reason reason)
+static void record_refusal(struct keeper *k, const struct keeper_call *call, enum reason reason,
+	const struct verdict_detail *detail)
 {
 	struct audit_text a;
 	uint64_t repeats = 0;
@@ -96,6 +97,8 @@ static void record_refusal(struct keeper *k, const struct keeper_call *call, enu
 	audit_begin(&a, "refusal", &k->clock, call->rec->device);
 	json_text(&a.w, "request", call->request->target);
 	json_text(&a.w, "reason", reason_code(reason));
+	if (detail != NULL)
+		privacy_write(&a.w, &k->cfg->privacy, detail);
 	if (repeats > 0)
 		json_u64(&a.w, "repeats_before", repeats);
 	json_text(&a.w, "peer", call->request->peer);
@@ -105,6 +108,12 @@ static void record_refusal(struct keeper *k, const struct keeper_call *call, enu
 
 void keeper_refuse(struct keeper *k, const struct keeper_call *call, enum reason reason)
 {
+	keeper_refuse_verdict(k, call, reason, NULL);
+}
+
+void keeper_refuse_verdict(struct keeper *k, const struct keeper_call *call, enum reason reason,
+	const struct verdict_detail *detail)
+{
 	struct ipc_answer answer;
 	unsigned int status = 0;
 	size_t len = 0;
@@ -112,7 +121,7 @@ void keeper_refuse(struct keeper *k, const struct keeper_call *call, enum reason
 	k->counters.reasons[reason]++;
 	log_debug("device %s: %s: %s", call->rec->device, call->request->target,
 		reason_code(reason));
-	record_refusal(k, call, reason);
+	record_refusal(k, call, reason, detail);
 	if (keeper_refusal_body(k, call, reason, k->body, IPC_ANSWER_BODY_MAX, &len, &status) !=
 			CV_OK ||
 		keeper_device_answer(&answer, k, call, status, k->body, len) != CV_OK) {

@@ -8,6 +8,7 @@
 #include "gateway/ipc.h"
 #include "gateway/keeper.h"
 #include "gateway/keeper_keys.h"
+#include "gateway/privacy.h"
 #include "gateway/record.h"
 #include "gateway/spent.h"
 #include "gateway/store.h"
@@ -139,6 +140,9 @@ void keeper_alert_tick(struct keeper *k);
 /* keeper_device.c */
 void keeper_on_device(struct keeper *k, const struct ipc_request *request);
 void keeper_refuse(struct keeper *k, const struct keeper_call *call, enum reason reason);
+/* With what the audit may say of the rule that decided. */
+void keeper_refuse_verdict(struct keeper *k, const struct keeper_call *call, enum reason reason,
+	const struct verdict_detail *detail);
 /* Body and status of a refusal as this device may see it. */
 CV_MUST_CHECK enum cv_err keeper_refusal_body(struct keeper *k, const struct keeper_call *call,
 	enum reason reason, char *out, size_t cap, size_t *len, unsigned int *status);

@@ -87,6 +87,7 @@ static int run_keeper(struct role_context *r)
 		.front_fd = ROLE_FD_WORK,
 		.control_fd = ROLE_FD_CONTROL,
 		.sender_fd = ROLE_FD_ALERTS,
+		.privacy = r->cfg.privacy,
 		.sandbox = r->cfg.sandbox,
 		.user = user_for_role(r->cfg.state, CONFIG_USER_KEEPER),
 	};

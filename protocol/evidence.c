@@ -10,11 +10,10 @@
 #include "protocol/json_write.h"
 #include "protocol/line.h"
 #include "protocol/lp.h"
+#include "protocol/place.h"
 
 #define UEID_RAND 0x01 /* RFC 9711 section 4.2.1.1: type RAND */
 #define LP_BUF 192
-#define LAT_MAX_E7 900000000
-#define LON_MAX_E7 1800000000
 
 static const char *const debug_names[] = {
 	[EVIDENCE_DEBUG_ENABLED] = "enabled",
@@ -28,7 +27,7 @@ static const char *const debug_names[] = {
 static const char *const claim_names[] = {"eat_profile", "eat_nonce", "purpose", "ueid", "oemid",
 	"hwmodel", "hwversion", "swname", "swversion", "bootcount", "uptime", "dbgstat", "iat",
 	"cnf", "volume", "epoch", "share_set", "boot_id", "digests", "place", "region",
-	"place_source", NULL};
+	"place_source", "place_receiver", "place_firmware", NULL};
 
 enum cv_err evidence_ueid(
 	uint8_t out[EVIDENCE_UEID_BYTES], const char *fleet, const char *device)
@@ -85,13 +84,14 @@ static int optional_valid(const char *text)
 
 static int place_valid(const struct evidence_platform *p)
 {
-	if (p->has_place && (p->lat_e7 < -LAT_MAX_E7 || p->lat_e7 > LAT_MAX_E7 ||
-				    p->lon_e7 < -LON_MAX_E7 || p->lon_e7 > LON_MAX_E7))
+	if (p->has_place && (p->lat_e7 < -PLACE_LAT_MAX_E7 || p->lat_e7 > PLACE_LAT_MAX_E7 ||
+				    p->lon_e7 < -PLACE_LON_MAX_E7 || p->lon_e7 > PLACE_LON_MAX_E7))
 		return 0;
 	if (p->has_region && !(evidence_text_valid(p->region) && evidence_text_valid(p->state) &&
 				     evidence_text_valid(p->city)))
 		return 0;
-	return optional_valid(p->place_source);
+	return optional_valid(p->place_source) && optional_valid(p->place_receiver) &&
+		optional_valid(p->place_firmware);
 }
 
 static int platform_valid(const struct evidence_platform *p)
@@ -141,6 +141,8 @@ static void put_platform(struct json_writer *w, const struct evidence_platform *
 		json_i64(w, "lat_e7", p->lat_e7);
 		json_i64(w, "lon_e7", p->lon_e7);
 		json_u64(w, "accuracy_mm", p->accuracy_mm);
+		if (p->has_place_age)
+			json_u64(w, "age_s", p->place_age_s);
 		json_object_close(w);
 	}
 	if (p->has_region) {
@@ -151,6 +153,8 @@ static void put_platform(struct json_writer *w, const struct evidence_platform *
 		json_object_close(w);
 	}
 	put_optional(w, "place_source", p->place_source);
+	put_optional(w, "place_receiver", p->place_receiver);
+	put_optional(w, "place_firmware", p->place_firmware);
 }
 
 static void put_claims(struct json_writer *w, const struct evidence *ev)
@@ -310,9 +314,10 @@ static enum cv_err get_digests(const struct cJSON *tree, struct evidence_platfor
 
 static enum cv_err get_place(const struct cJSON *tree, struct evidence_platform *p)
 {
-	static const char *const names[] = {"lat_e7", "lon_e7", "accuracy_mm", NULL};
+	static const char *const names[] = {"lat_e7", "lon_e7", "accuracy_mm", "age_s", NULL};
 	const struct cJSON *place;
 	uint64_t accuracy = 0;
+	uint64_t age = 0;
 	int64_t lat = 0;
 	int64_t lon = 0;
 	enum cv_err err;
@@ -323,11 +328,16 @@ static enum cv_err get_place(const struct cJSON *tree, struct evidence_platform 
 	if (err == CV_OK)
 		err = json_only(place, names);
 	if (err == CV_OK)
-		err = json_get_i64(place, "lat_e7", -LAT_MAX_E7, LAT_MAX_E7, &lat);
+		err = json_get_i64(place, "lat_e7", -PLACE_LAT_MAX_E7, PLACE_LAT_MAX_E7, &lat);
 	if (err == CV_OK)
-		err = json_get_i64(place, "lon_e7", -LON_MAX_E7, LON_MAX_E7, &lon);
+		err = json_get_i64(place, "lon_e7", -PLACE_LON_MAX_E7, PLACE_LON_MAX_E7, &lon);
 	if (err == CV_OK)
 		err = json_get_u64(place, "accuracy_mm", 0, UINT32_MAX, &accuracy);
+	if (err == CV_OK && json_has(place, "age_s")) {
+		err = json_get_u64(place, "age_s", 0, UINT32_MAX, &age);
+		p->has_place_age = 1;
+	}
+	p->place_age_s = (uint32_t)age;
 	p->has_place = 1;
 	p->lat_e7 = (int32_t)lat;
 	p->lon_e7 = (int32_t)lon;
@@ -395,6 +405,10 @@ static enum cv_err get_platform(const struct cJSON *tree, struct evidence_platfo
 		err = get_region(tree, p);
 	if (err == CV_OK)
 		err = get_optional(tree, "place_source", p->place_source);
+	if (err == CV_OK)
+		err = get_optional(tree, "place_receiver", p->place_receiver);
+	if (err == CV_OK)
+		err = get_optional(tree, "place_firmware", p->place_firmware);
 	return err;
 }
 

@@ -13,6 +13,7 @@
 #define EVIDENCE_PROFILE "tag:conclave.internal,2026:unlock-1"
 #define EVIDENCE_UEID_BYTES 33
 #define EVIDENCE_TEXT_BUF (CV_NAME_MAX + 1)
+#define EVIDENCE_ACCURACY_UNKNOWN UINT32_MAX
 
 enum evidence_purpose {
 	EVIDENCE_UNLOCK = 1,
@@ -49,12 +50,16 @@ struct evidence_platform {
 	uint8_t has_place;
 	int32_t lat_e7;
 	int32_t lon_e7;
-	uint32_t accuracy_mm;
+	uint32_t accuracy_mm; /* EVIDENCE_ACCURACY_UNKNOWN */
+	uint8_t has_place_age;
+	uint32_t place_age_s; /* of the position, when the token is made */
 	uint8_t has_region;
 	char region[EVIDENCE_TEXT_BUF];
 	char state[EVIDENCE_TEXT_BUF];
 	char city[EVIDENCE_TEXT_BUF];
 	char place_source[EVIDENCE_TEXT_BUF];
+	char place_receiver[EVIDENCE_TEXT_BUF];
+	char place_firmware[EVIDENCE_TEXT_BUF]; /* the receiver's */
 };
 
 struct evidence {

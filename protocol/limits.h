@@ -47,6 +47,11 @@
 #define CV_REFERENCE_VALUES_MAX 64	/* per measurement name, in one policy */
 #define CV_PCR_VALUES_MAX 16		/* per PCR, and of firmware versions, in one policy */
 #define CV_PLACES_MAX 64		/* per list, in one policy */
+#define CV_AREAS_MAX 128		/* circles and polygons, in one policy */
+#define CV_CORNERS_MAX 4096		/* of all polygons, in one policy */
+#define CV_POLYGON_CORNERS_MAX 128	/* of one: each pair of edges is compared once */
+#define CV_PLACE_ACCURACY_MAX_M 100000	/* no policy can allow a worse position */
+#define CV_PLACE_SOURCES_MAX 16		/* in one policy */
 #define CV_AUTHORIZE_REPLY_BYTES 1024	/* 200 and 403 of /v1/authorize are padded to this */
 
 #define CV_NONCE_TTL_S 30		/* how long a gateway honours its nonce */

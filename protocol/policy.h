@@ -5,7 +5,10 @@
 #include "protocol/enrol.h"
 #include "protocol/evidence.h"
 #include "protocol/limits.h"
+#include "protocol/place.h"
 #include "protocol/tpm_quote.h"
+
+struct cJSON;
 
 enum policy_section {
 	POLICY_EMPTY = 0,     /* absent or empty: refuses */
@@ -30,6 +33,21 @@ struct policy_list {
 	char names[CV_PLACES_MAX][EVIDENCE_TEXT_BUF];
 };
 
+struct policy_source { /* of a position; "" = any */
+	char source[EVIDENCE_TEXT_BUF];
+	char receiver[EVIDENCE_TEXT_BUF];
+	char firmware[EVIDENCE_TEXT_BUF];
+};
+
+struct policy_area {
+	char name[EVIDENCE_TEXT_BUF];
+	uint8_t is_circle;
+	struct place_circle circle;
+	uint16_t first; /* of corner_count in policy.corners */
+	uint16_t corner_count;
+	struct place_point box[2];
+};
+
 struct policy { /* large: allocate it */
 	uint64_t version;
 	uint32_t boot_max_keys;
@@ -40,6 +58,15 @@ struct policy { /* large: allocate it */
 	struct policy_measurement measurement[CV_DIGESTS_MAX];
 	enum policy_section place;
 	struct policy_list regions, states, cities;
+	uint8_t source_count; /* 0: any */
+	struct policy_source sources[CV_PLACE_SOURCES_MAX];
+	uint8_t area_count; /* 0: anywhere */
+	struct policy_area areas[CV_AREAS_MAX];
+	uint16_t corner_count;
+	struct place_point corners[CV_CORNERS_MAX];
+	uint32_t max_accuracy_m; /* with areas only */
+	uint8_t has_max_age;
+	uint32_t max_age_s; /* of the fix */
 	enum policy_section iat;
 	uint64_t iat_max_age_s;
 	uint64_t iat_max_ahead_s;
@@ -60,6 +87,9 @@ struct policy { /* large: allocate it */
  */
 CV_MUST_CHECK enum cv_err policy_decode(
 	struct policy *p, const char *json, size_t len, char *problem, size_t problem_cap);
+/* The same of a document that was parsed already, as part of a larger one; of any size. */
+CV_MUST_CHECK enum cv_err policy_decode_tree(
+	struct policy *p, const struct cJSON *tree, char *problem, size_t problem_cap);
 /*
  * What a device of this class must and must not find in its policy: class tpm needs `pcrs` and
  * `tpm_firmware`, no other class can keep their rules. Errors as policy_lint.

@@ -58,6 +58,9 @@ static const struct reason_row rows[REASON_COUNT_] = {
 	[REASON_FIRMWARE_MISMATCH] = {"firmware_mismatch", RETRY_NO},
 	[REASON_PLACE_MISSING] = {"place_missing", RETRY_NO},
 	[REASON_PLACE_DENIED] = {"place_denied", RETRY_NO},
+	[REASON_PLACE_SOURCE] = {"place_source", RETRY_NO},
+	[REASON_PLACE_STALE] = {"place_stale", RETRY_NO},
+	[REASON_PLACE_ACCURACY] = {"place_accuracy", RETRY_NO},
 	[REASON_COUNTER_REUSED] = {"counter_reused", RETRY_NO},
 };
 

@@ -20,6 +20,11 @@ int tpm_pcr_position(unsigned int pcr)
 	return (int)pcr - (pcr > PCR_IMA);
 }
 
+unsigned int tpm_pcr_number(size_t position)
+{
+	return (unsigned int)position + (position >= PCR_IMA);
+}
+
 void tpm_pcr_selection(uint8_t out[TPM_SELECTION_BYTES])
 {
 	memset(out, 0, TPM_SELECTION_BYTES);

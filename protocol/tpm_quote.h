@@ -56,6 +56,8 @@ struct tpm_attest {
 
 /* Position of a PCR among the quoted ones, -1 for one that is never quoted. */
 int tpm_pcr_position(unsigned int pcr);
+/* The reverse, for 0 .. TPM_PCR_COUNT - 1. */
+unsigned int tpm_pcr_number(size_t position);
 void tpm_pcr_selection(uint8_t out[TPM_SELECTION_BYTES]);
 
 /*

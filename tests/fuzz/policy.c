@@ -23,6 +23,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (policy.measurement_count > CV_DIGESTS_MAX || policy.regions.count > CV_PLACES_MAX ||
 		policy.states.count > CV_PLACES_MAX || policy.cities.count > CV_PLACES_MAX)
 		abort();
+	if (policy.area_count > CV_AREAS_MAX || policy.corner_count > CV_CORNERS_MAX ||
+		policy.source_count > CV_PLACE_SOURCES_MAX)
+		abort();
+	for (size_t i = 0; i < policy.area_count; i++) {
+		if (policy.areas[i].first + policy.areas[i].corner_count > policy.corner_count)
+			abort();
+	}
 	for (size_t i = 0; i < policy.measurement_count; i++) {
 		if (policy.measurement[i].count < 1 ||
 			policy.measurement[i].count > CV_REFERENCE_VALUES_MAX)

@@ -287,14 +287,15 @@ static void the_first_of_two_faults_names_the_reason(void **state)
 	}
 }
 
-/* Each reason that a verdict can have is in the table above, or in test_authorize_tpm.c. */
+/* Each reason that a verdict can have is in the table above, or in test_authorize_{tpm,place}.c. */
 static void every_reason_is_tested(void **state)
 {
 	static const enum reason elsewhere[] = { REASON_RELEASE, REASON_RATE_LIMITED,
 		REASON_STORE_FAILED, REASON_MALFORMED, REASON_COUNTER_REUSED,
 		REASON_QUOTE_FORMAT, REASON_QUOTE_ALGORITHM, REASON_QUOTE_SIGNATURE,
 		REASON_QUOTE_TYPE, REASON_QUOTE_KEY, REASON_QUOTE_TOKEN, REASON_QUOTE_SELECTION,
-		REASON_QUOTE_DIGEST, REASON_PCR_MISMATCH, REASON_FIRMWARE_MISMATCH };
+		REASON_QUOTE_DIGEST, REASON_PCR_MISMATCH, REASON_FIRMWARE_MISMATCH,
+		REASON_PLACE_SOURCE, REASON_PLACE_STALE, REASON_PLACE_ACCURACY };
 
 	(void)state;
 	for (int r = 0; r < REASON_COUNT_; r++) {

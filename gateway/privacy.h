@@ -1,0 +1,36 @@
+/*
+ * What of a device's evidence may be read outside the sealed records: in the audit's texts, which
+ * operators with the role `audit` read, and in the log. Alerts cannot carry any of it (event.h).
+ *
+ * Location   the claims place, region and what follows from them
+ * Serials    digests of serial numbers: short numbers can be guessed from their digest
+ *
+ * Level      exact: as it is. coarse (the default): a location to the region and whole kilometres,
+ *            a serial's item without its digest. redacted: only that the rule refused.
+ * Pure       gateway.ini [privacy] sets the levels.
+ */
+#ifndef CONCLAVE_GATEWAY_PRIVACY_H
+#define CONCLAVE_GATEWAY_PRIVACY_H
+
+#include "gateway/authorize.h"
+#include "protocol/json_write.h"
+
+enum privacy_level {
+	PRIVACY_COARSE = 0,
+	PRIVACY_EXACT,
+	PRIVACY_REDACTED
+};
+
+struct privacy {
+	enum privacy_level location;
+	enum privacy_level serials;
+};
+
+/* *detail as these levels let it be seen. */
+struct verdict_detail privacy_filter(
+	const struct privacy *privacy, const struct verdict_detail *detail);
+/* Members of an audit text: rule, claimed, nearest, over_mm or over_s, whichever there are. */
+void privacy_write(struct json_writer *w, const struct privacy *privacy,
+	const struct verdict_detail *detail);
+
+#endif
