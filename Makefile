@@ -42,7 +42,7 @@ LIB_seccomp  := $(shell pkg-config --libs libseccomp 2>/dev/null)
 
 # --- libraries: one per folder; main.c is the program, everything else the library
 FOLDERS := shamir protocol host fs notify gateway device provisioning mcu-client
-SRC_mcu-client := $(wildcard mcu-client/*.c mcu-client/ports/host/*.c)
+SRC_mcu-client := $(wildcard mcu-client/*.c mcu-client/ports/*.c mcu-client/ports/host/*.c)
 src = $(filter-out %/main.c,$(or $(SRC_$(1)),$(wildcard $(1)/*.c)))
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 lib = $(BUILD)/lib/lib$(1).a

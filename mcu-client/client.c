@@ -3,12 +3,18 @@
 #include <string.h>
 
 #include "counter.h"
+#include "floors.h"
 #include "link.h"
 #include "port.h"
 #include "protocol/crypto.h"
+#include "protocol/settings.h"
 #include "report.h"
+#include "watch.h"
 
 #define BODY_MAX (CV_EVIDENCE_MAX + 1024)
+#define BACKOFF_FIRST_MS 1000u
+#define BACKOFF_DOUBLINGS 5 /* to 30 s */
+#define BACKOFF_MAX_MS 30000u
 
 /* Everything with a secret in it is here, so that one wipe at the end covers it. */
 struct boot {
@@ -18,6 +24,7 @@ struct boot {
 	uint8_t boot_public[CV_X25519_BYTES];
 	struct handshake handshake;
 	struct link link;
+	struct watch watch;
 	uint8_t secret[CV_SECRET_BYTES];
 	uint8_t settings[SETTINGS_PLAIN_MAX];
 	char token[CV_EVIDENCE_MAX + 1];
@@ -50,7 +57,9 @@ static enum cv_err boot_prepare(struct boot *b, uint64_t give_up_ms)
 		port_log(problem);
 		return err == CV_ERR_SHARE_SET ? err : CV_ERR_CONFIG;
 	}
-	err = port_platform(&b->platform);
+	err = floors_check();
+	if (err == CV_OK)
+		err = port_platform(&b->platform);
 	if (err == CV_OK)
 		err = boot_id_next(&b->platform);
 	if (err == CV_OK)
@@ -140,21 +149,43 @@ static void liars_report(struct boot *b)
 				NULL, b->identity.set.members[i].gateway);
 }
 
-static enum cv_err settings_load(struct boot *b, size_t *len)
+/* Opens the settings, checks them against what was seen before, gives them to the application. */
+static enum cv_err settings_use(struct boot *b, struct settings_rules *rules, size_t *len)
 {
 	size_t blob_len = 0;
 	enum cv_err err = port_nv_get("settings.sealed", b->blob, sizeof(b->blob), &blob_len);
 
 	if (err == CV_OK)
 		err = settings_open(b->settings, &b->identity.set, b->secret, b->blob, blob_len);
+	if (err == CV_ERR_SEAL || err == CV_ERR_FORMAT || err == CV_ERR_TOO_LONG)
+		err = CV_ERR_TAMPERED;
 	if (err != CV_OK)
-		return err == CV_ERR_SEAL ? CV_ERR_TAMPERED : err;
+		return err;
 	*len = blob_len - SETTINGS_OVERHEAD;
-	return CV_OK;
+	err = settings_rules_decode(rules, (const char *)b->settings, *len);
+	if (err == CV_ERR_FORMAT || err == CV_ERR_TYPE || err == CV_ERR_RANGE)
+		return CV_ERR_CONFIG;
+	if (err == CV_OK)
+		err = floors_raise(rules);
+	if (err == CV_OK)
+		err = port_settings_apply((const char *)b->settings, *len);
+	return err;
+}
+
+/* Mounted: from here on only what a status call needs is kept. */
+static void secrets_drop(struct boot *b)
+{
+	handshake_wipe(&b->handshake);
+	crypto_wipe(b->boot_private, sizeof(b->boot_private));
+	crypto_wipe(b->secret, sizeof(b->secret));
+	crypto_wipe(b->settings, sizeof(b->settings));
+	crypto_wipe(b->token, sizeof(b->token));
+	crypto_wipe(b->body, sizeof(b->body));
 }
 
 static enum cv_err boot_run(struct boot *b, struct client_result *r, uint64_t start_ms)
 {
+	struct settings_rules rules;
 	enum cv_err err = unlock(b);
 
 	r->shares = handshake_shares(&b->handshake);
@@ -164,40 +195,100 @@ static enum cv_err boot_run(struct boot *b, struct client_result *r, uint64_t st
 	liars_report(b);
 	if (err != CV_OK)
 		return err;
-	err = settings_load(b, &r->settings_len);
+	err = settings_use(b, &rules, &r->settings_len);
 	if (err != CV_OK) {
-		(void)report_event(
-			&b->link, &b->handshake, DEVICE_EVENT_MOUNT_FAIL, "settings", NULL);
+		port_settings_forget();
+		(void)report_event(&b->link, &b->handshake, DEVICE_EVENT_MOUNT_FAIL,
+			err == CV_ERR_TOO_OLD ? "too_old" : "settings", NULL);
 		return err;
 	}
 	port_mount_signal(1);
 	r->events_accepted =
 		report_event(&b->link, &b->handshake, DEVICE_EVENT_MOUNT_OK, NULL, NULL);
+	link_rest(&b->link);
+	watch_init(&b->watch, &rules, &b->handshake);
+	secrets_drop(b);
 	return CV_OK;
 }
 
-void client_boot(struct client_result *result, uint64_t timeout_ms)
+static void figures_take(struct client_result *r, const struct boot *b)
 {
-	struct boot *b = port_secret_memory(sizeof(*b));
+	r->handshakes = b->link.handshakes;
+	r->full_handshakes = b->link.full_handshakes;
+	r->full_instructions = b->link.full_instructions;
+	r->resumed_instructions = b->link.resumed_instructions;
+	r->status_calls = b->watch.calls;
+}
+
+static void boot_once(struct boot *b, struct client_result *r, uint64_t timeout_ms)
+{
 	uint64_t start_ms = port_monotonic_ms();
 
+	memset(r, 0, sizeof(*r));
+	r->key_instructions = port_instructions();
+	b->link.tls.fd = -1;
+	r->outcome = boot_prepare(b, timeout_ms == 0 ? 0 : start_ms + timeout_ms);
+	r->threshold = b->identity.set.threshold;
+	r->members = b->identity.set.count;
+	if (r->outcome == CV_OK)
+		r->outcome = boot_run(b, r, start_ms);
+	figures_take(r, b);
+}
+
+static void stay(struct boot *b, struct client_result *r, uint64_t stay_ms)
+{
+	uint64_t until_ms =
+		stay_ms == CLIENT_FOREVER ? CLIENT_FOREVER : port_monotonic_ms() + stay_ms;
+
+	r->outcome = watch_run(&b->watch, &b->link, until_ms);
+	figures_take(r, b);
+	if (r->outcome == CV_OK)
+		return;
+	port_settings_forget();
+	port_log(r->outcome == CV_ERR_DENIED
+			? "locked again: so many gateways say revoked that no unlock can follow"
+			: "locked again: the lease ended, too few gateways renewed it");
+}
+
+/* Trying again cannot help: somebody has to come. */
+static int outcome_is_final(enum cv_err outcome)
+{
+	return outcome == CV_ERR_CONFIG || outcome == CV_ERR_SHARE_SET ||
+	       outcome == CV_ERR_TAMPERED || outcome == CV_ERR_TOO_OLD;
+}
+
+/* Full jitter, as between the attempts of one handshake. */
+static uint32_t backoff_ms(uint32_t n)
+{
+	uint32_t max = n < BACKOFF_DOUBLINGS ? BACKOFF_FIRST_MS << n : BACKOFF_MAX_MS, random = 0;
+
+	if (crypto_random(&random, sizeof(random)) != CV_OK)
+		return max;
+	return random % (max + 1);
+}
+
+void client_run(struct client_result *result, const struct client_limits *limits)
+{
+	struct boot *b = port_secret_memory(sizeof(*b));
+
 	memset(result, 0, sizeof(*result));
-	result->key_instructions = port_instructions();
 	port_mount_signal(0);
 	result->outcome = CV_ERR_MEMORY;
 	if (b == NULL)
 		return;
-	b->link.tls.fd = -1;
-	result->outcome = boot_prepare(b, timeout_ms == 0 ? 0 : start_ms + timeout_ms);
-	result->threshold = b->identity.set.threshold;
-	result->members = b->identity.set.count;
-	if (result->outcome == CV_OK)
-		result->outcome = boot_run(b, result, start_ms);
-	result->handshakes = b->link.handshakes;
-	result->full_instructions = b->link.full_instructions;
-	result->resumed_instructions = b->link.resumed_instructions;
-	if (result->outcome != CV_OK)
-		port_mount_signal(0);
-	link_free(&b->link);
-	crypto_wipe(b, sizeof(*b));
+	for (uint32_t n = 0;; n++) {
+		boot_once(b, result, limits->timeout_ms);
+		if (result->outcome == CV_OK) {
+			n = 0;
+			stay(b, result, limits->stay_ms);
+		}
+		if (result->outcome != CV_OK)
+			port_mount_signal(0);
+		link_free(&b->link);
+		crypto_wipe(b, sizeof(*b));
+		if (result->outcome == CV_OK || limits->timeout_ms != 0 ||
+			outcome_is_final(result->outcome))
+			return;
+		port_wait_ms(result->outcome == CV_ERR_DENIED ? CV_DENIED_RETRY_MS : backoff_ms(n));
+	}
 }

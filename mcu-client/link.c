@@ -42,6 +42,11 @@ void link_free(struct link *l)
 		mbedtls_ssl_session_free(&l->sessions[i]);
 }
 
+void link_rest(struct link *l)
+{
+	tls_disconnect(&l->tls);
+}
+
 static enum handshake_fault fault_of(enum cv_err err)
 {
 	if (err == CV_OK)
@@ -70,10 +75,12 @@ static enum handshake_fault connect_member(struct link *l, size_t member, uint64
 		return fault_of(err);
 	l->member = member;
 	l->handshakes++;
-	if (ticket)
+	if (ticket) {
 		l->resumed_instructions = port_instructions() - start;
-	else
+	} else {
+		l->full_handshakes++;
 		l->full_instructions = port_instructions() - start;
+	}
 	if (l->tls.dates_bad)
 		port_log("warning: a gateway's certificate dates do not fit this clock");
 	return HANDSHAKE_FAULT_NONE;

@@ -14,6 +14,7 @@ struct link {
 	const struct identity *identity;
 	size_t member; /* of the open connection */
 	uint32_t handshakes;
+	uint32_t full_handshakes; /* of these, without a ticket */
 	uint64_t full_instructions; /* of the last handshake of its kind */
 	uint64_t resumed_instructions;
 	mbedtls_ssl_session sessions[CV_MEMBERS_MAX];
@@ -23,6 +24,8 @@ struct link {
 
 CV_MUST_CHECK enum cv_err link_init(struct link *l, const struct identity *identity);
 void link_free(struct link *l);
+/* Closes the connection; sessions stay, for the next one's ticket. */
+void link_rest(struct link *l);
 
 /*
  * One request and its answer (in l->answer) before deadline_ms. HANDSHAKE_FAULT_NONE: an answer

@@ -10,7 +10,7 @@ MCU_DEPS  := build/mcu-deps
 MCU_PORT  := mcu-client/ports/qemu-rv32
 MCU_ELF   := $(MCU_BUILD)/conclave-mcu.elf
 
-MCU_OWN := $(wildcard shamir/*.c protocol/*.c mcu-client/*.c $(MCU_PORT)/*.c)
+MCU_OWN := $(wildcard shamir/*.c protocol/*.c mcu-client/*.c mcu-client/ports/*.c $(MCU_PORT)/*.c)
 MCU_ASM := $(wildcard $(MCU_PORT)/*.S)
 MCU_LWIP := $(addprefix core/,def dns inet_chksum init ip mem memp netif pbuf sys tcp tcp_in \
 	tcp_out timeouts udp) $(addprefix core/ipv4/,dhcp etharp icmp ip4 ip4_addr) \

@@ -33,10 +33,23 @@ CV_MUST_CHECK enum cv_err port_platform(struct evidence_platform *platform);
 CV_MUST_CHECK enum cv_err port_sign(
 	void *context, const uint8_t hash[CV_HASH_BYTES], uint8_t sig[CV_ES256_SIG_BYTES]);
 
+/*
+ * The security version of the running firmware: goes up when a release mends something that older
+ * ones must not bring back.
+ */
+uint32_t port_firmware_version(void);
+
+/*
+ * Gives the application its settings: a JSON object of `len` bytes that are wiped when the call
+ * returns. An error locks the device. port_settings_forget takes back what was given.
+ */
+CV_MUST_CHECK enum cv_err port_settings_apply(const char *json, size_t len);
+void port_settings_forget(void);
+
 /* Instructions this board executed since start; 0 if it does not count them. For figures only. */
 uint64_t port_instructions(void);
 
-/* The mount pin: 1 after the settings were opened, 0 before and after any failure. */
+/* The mount pin: 1 after the settings were applied, 0 before, after any failure, when locked again. */
 void port_mount_signal(int mounted);
 /*
  * Zeroed memory for everything secret of one boot, asked for once at a time; kept from swap and

@@ -10,8 +10,8 @@
 #include "host/secret.h"
 #include "protocol/base64url.h"
 #include "protocol/crypto.h"
-#include "protocol/json_scan.h"
 #include "protocol/settings.h"
+#include "protocol/settings_rules.h"
 #include "provisioning/deal.h"
 #include "provisioning/device_record.h"
 #include "provisioning/device_volume.h"
@@ -118,6 +118,7 @@ static enum cv_err read_threshold(struct add *a, const struct context *ctx)
 static enum cv_err read_settings(struct add *a, const struct context *ctx)
 {
 	const char *path = option_text(ctx, "settings");
+	struct settings_rules rules;
 	size_t len = 0;
 	int fd;
 	enum cv_err err = CV_OK;
@@ -136,10 +137,13 @@ static enum cv_err read_settings(struct add *a, const struct context *ctx)
 			close(fd);
 	}
 	if (err == CV_OK)
-		err = json_scan((const char *)a->settings, len, SETTINGS_PLAIN_MAX);
-	if (err != CV_OK)
-		log_error("--settings: %s: must be a JSON object of at most %d bytes: %s",
+		err = settings_rules_decode(&rules, (const char *)a->settings, len);
+	if (err != CV_OK) {
+		log_error("--settings: %s: must be a JSON object of at most %d bytes, its member "
+			  "\"conclave\" as in docs/protocol.md section 12: %s",
 			path != NULL ? path : "", SETTINGS_PLAIN_MAX, cv_err_text(err));
+		err = CV_ERR_CONFIG;
+	}
 	a->plan.settings = a->settings;
 	a->plan.settings_len = len;
 	return err;

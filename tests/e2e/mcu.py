@@ -96,12 +96,15 @@ class Board:
             store[name.replace("__", "/").replace("_", ".")] = data
         self.write(bank(store.items()))
 
-    def set_addresses(self, addresses, timeout_s=30):
-        """{gateway: "127.0.0.1:PORT"}, as the board reaches them; it gives up after timeout_s."""
+    def set_addresses(self, addresses, timeout_s=30, stay_s=0):
+        """{gateway: "127.0.0.1:PORT"}, as the board reaches them.
+
+        It gives up after timeout_s, and ends its run when it was mounted for stay_s.
+        """
         doc = {"v": 1, "gateways": [
             {"gateway": g, "address": a.replace("127.0.0.1", HOST)} for g, a in addresses.items()]}
         self.set(gateways_json=json.dumps(doc).encode(),
-                 boot_timeout=timeout_s.to_bytes(4, "big"))
+                 boot_timeout=timeout_s.to_bytes(4, "big"), boot_stay=stay_s.to_bytes(4, "big"))
 
     def command(self, *more):
         return [QEMU, "-M", "virt", "-bios", "none", "-m", "8M", "-display", "none", "-monitor",
@@ -117,6 +120,11 @@ class Board:
         if want is not None and result.code != want:
             raise AssertionError(f"exit status {result.code}, expected {want}\n{result!r}")
         return result
+
+    def start(self):
+        """The process of a board that runs on; its console is a pipe."""
+        return subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                text=True, env=clean_env())
 
     def memory_after(self):
         """(console, RAM) of the tests' firmware, told by trial.halt to stand still at its end."""

@@ -11,10 +11,11 @@
 #include "heap.h"
 #include "ports/host/port_host.h"
 #include "ports/host/stack.h"
+#include "ports/software.h"
 #include "protocol/crypto.h"
 
 static const char usage[] =
-	"usage: conclave-mcu --state DIR [--timeout SECONDS] [--stats]\n"
+	"usage: conclave-mcu --state DIR [--timeout SECONDS] [--stay SECONDS] [--stats]\n"
 	"\n"
 	"The microcontroller client, built for this host: unlocks with the gateways one after\n"
 	"another, opens the sealed settings with the rebuilt key and signals the mount.\n"
@@ -22,32 +23,20 @@ static const char usage[] =
 	"  --state DIR        the device's state directory (from `conclave device add --mcu` and\n"
 	"                     `conclave-device install`)\n"
 	"  --timeout SECONDS  give up after this long; without it, tries without end\n"
+	"  --stay SECONDS     stay mounted so long, as a board does: ask the gateways how this device\n"
+	"                     stands, lock again when it is revoked; without it, ends when mounted\n"
 	"  --stats            print heap and stack figures of this host build\n"
 	"  --help, --version\n"
 	"\n"
 	"exit codes: 0 mounted, 1 internal, 2 usage, 3 configuration, 10 too few gateways reachable,\n"
-	"11 denied, 12 deadline, 13 wrong share set, 14 shares invalid, 20 settings tampered\n";
+	"11 denied, 12 deadline, 13 wrong share set, 14 shares invalid, 20 settings tampered,\n"
+	"21 settings or program older than allowed\n";
 
 struct arguments {
 	const char *state;
-	uint64_t timeout_ms;
+	struct client_limits limits;
 	int stats;
 };
-
-static int exit_code(enum cv_err err)
-{
-	static const struct {
-		enum cv_err err;
-		int code;
-	} codes[] = {{CV_OK, 0}, {CV_ERR_CONFIG, 3}, {CV_ERR_TOO_FEW, 10}, {CV_ERR_DENIED, 11},
-		{CV_ERR_TIMEOUT, 12}, {CV_ERR_SHARE_SET, 13}, {CV_ERR_SHARE_INVALID, 14},
-		{CV_ERR_TAMPERED, 20}};
-
-	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
-		if (codes[i].err == err)
-			return codes[i].code;
-	return 1;
-}
 
 static int seconds_parse(const char *text, uint64_t *ms)
 {
@@ -62,11 +51,17 @@ static int seconds_parse(const char *text, uint64_t *ms)
 	return 0;
 }
 
+static uint64_t *seconds_of(struct arguments *a, int option)
+{
+	return option == 't' ? &a->limits.timeout_ms : &a->limits.stay_ms;
+}
+
 /* -1: go on; otherwise the exit code. */
 static int arguments_parse(struct arguments *a, int argc, char **argv)
 {
 	static const struct option options[] = {{"state", required_argument, NULL, 's'},
-		{"timeout", required_argument, NULL, 't'}, {"stats", no_argument, NULL, 'S'},
+		{"timeout", required_argument, NULL, 't'},
+		{"stay", required_argument, NULL, 'k'}, {"stats", no_argument, NULL, 'S'},
 		{"help", no_argument, NULL, 'h'}, {"version", no_argument, NULL, 'V'},
 		{NULL, 0, NULL, 0}};
 	int c;
@@ -77,9 +72,11 @@ static int arguments_parse(struct arguments *a, int argc, char **argv)
 			a->state = optarg;
 			break;
 		case 't':
-			if (seconds_parse(optarg, &a->timeout_ms) != 0) {
+		case 'k':
+			if (seconds_parse(optarg, seconds_of(a, c)) != 0) {
 				(void)fprintf(stderr,
-					"conclave-mcu: --timeout: not a number of seconds: %s\n", optarg);
+					"conclave-mcu: --%s: not a number of seconds: %s\n",
+					c == 't' ? "timeout" : "stay", optarg);
 				return 2;
 			}
 			break;
@@ -144,7 +141,7 @@ static void boot_on_stack(void *context, const void *arguments)
 {
 	const struct arguments *a = arguments;
 
-	client_boot(context, a->timeout_ms);
+	client_run(context, &a->limits);
 }
 
 int main(int argc, char **argv)
@@ -171,5 +168,5 @@ int main(int argc, char **argv)
 	if (a.stats)
 		stats_print(&result);
 	port_host_close();
-	return exit_code(result.outcome);
+	return software_exit_code(result.outcome);
 }

@@ -10,14 +10,13 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "port.h"
+#include "ports/software.h"
 #include "protocol/crypto.h"
 
 #define PATH_BUF 96
 #define PROGRAM_MAX (64u << 20)
 
 static int state_fd = -1;
-static int mounted;
 static struct evidence_digest firmware;
 
 enum cv_err port_host_open(const char *state_dir, const char **problem)
@@ -42,11 +41,6 @@ void port_host_close(void)
 	if (state_fd >= 0)
 		close(state_fd);
 	state_fd = -1;
-}
-
-int port_host_mounted(void)
-{
-	return mounted;
 }
 
 uint64_t port_unix_s(void)
@@ -201,32 +195,14 @@ enum cv_err port_platform(struct evidence_platform *platform)
 	return CV_OK;
 }
 
-enum cv_err port_sign(
-	void *context, const uint8_t hash[CV_HASH_BYTES], uint8_t sig[CV_ES256_SIG_BYTES])
-{
-	uint8_t key[CV_ES256_PRIVATE_BYTES];
-	size_t len = 0;
-	enum cv_err err = port_nv_get("attest.key", key, sizeof(key), &len);
-
-	(void)context;
-	if (err == CV_OK && len != sizeof(key))
-		err = CV_ERR_FORMAT;
-	if (err == CV_OK)
-		err = crypto_es256_sign(sig, key, hash);
-	crypto_wipe(key, sizeof(key));
-	return err;
-}
-
 uint64_t port_instructions(void)
 {
 	return 0;
 }
 
-void port_mount_signal(int on)
+void software_pin_show(const char *line)
 {
-	if (on != mounted)
-		(void)printf("mount-pin %s\n", on ? "high" : "low");
-	mounted = on;
+	(void)puts(line);
 	(void)fflush(stdout);
 }
 

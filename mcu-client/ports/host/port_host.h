@@ -9,7 +9,5 @@ CV_MUST_CHECK enum cv_err port_host_open(const char *state_dir, const char **pro
 void port_host_close(void);
 /* The firmware's digest claim: SHA-256 of this program's file. */
 CV_MUST_CHECK enum cv_err port_host_measure(void);
-/* 0 or 1: what port_mount_signal last said. */
-int port_host_mounted(void);
 
 #endif

@@ -9,10 +9,11 @@
 #include "ports/qemu-rv32/port_qemu.h"
 #include "ports/qemu-rv32/threads.h"
 #include "ports/qemu-rv32/trial.h"
+#include "ports/software.h"
 #include "protocol/crypto.h"
 
 #ifndef MAIN_BOOT /* the tests' firmware boots through trial.h */
-#define MAIN_BOOT client_boot
+#define MAIN_BOOT client_run
 #endif
 
 #define NETWORK_TIMEOUT_MS 15000
@@ -61,6 +62,8 @@ static void figures(const struct client_result *r)
 	figure("stack-main", stack_used());
 	figure("stack-network", threads_stack_used(&size));
 	figure("handshakes", r->handshakes);
+	figure("handshakes-full", r->full_handshakes);
+	figure("status-calls", r->status_calls);
 	figure("unlock-ms", r->unlock_ms);
 	figure("instructions-key", r->key_instructions);
 	figure("instructions-full", r->full_instructions);
@@ -71,30 +74,15 @@ static void figures(const struct client_result *r)
 	figure("ram-heap-end", (size_t)((uint8_t *)sbrk(0) - __data_start));
 }
 
-static int exit_code(enum cv_err err)
-{
-	static const struct {
-		uint8_t err;
-		uint8_t code;
-	} codes[] = {{CV_OK, 0}, {CV_ERR_CONFIG, 3}, {CV_ERR_TOO_FEW, 10}, {CV_ERR_DENIED, 11},
-		{CV_ERR_TIMEOUT, 12}, {CV_ERR_SHARE_SET, 13}, {CV_ERR_SHARE_INVALID, 14},
-		{CV_ERR_TAMPERED, 20}};
-
-	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
-		if (codes[i].err == err)
-			return codes[i].code;
-	return 1;
-}
-
-/* "boot.timeout": seconds, 4 bytes big-endian; without it the board tries without end. */
-static uint64_t timeout_ms(void)
+/* A value of seconds, 4 bytes big-endian; `otherwise` if it is not there. */
+static uint64_t seconds_ms(const char *name, uint64_t otherwise)
 {
 	uint8_t raw[4];
 	size_t len = 0;
 	uint64_t seconds = 0;
 
-	if (port_nv_get("boot.timeout", raw, sizeof(raw), &len) != CV_OK || len != sizeof(raw))
-		return 0;
+	if (port_nv_get(name, raw, sizeof(raw), &len) != CV_OK || len != sizeof(raw))
+		return otherwise;
 	for (size_t i = 0; i < sizeof(raw); i++)
 		seconds = seconds << 8 | raw[i];
 	return seconds * 1000;
@@ -107,12 +95,13 @@ static int fail(const char *what, enum cv_err err)
 	board_print(": ");
 	board_print(cv_err_text(err));
 	board_print("\n");
-	return exit_code(err);
+	return software_exit_code(err);
 }
 
 int main(void)
 {
 	struct client_result result;
+	struct client_limits limits;
 	enum cv_err err;
 
 	stack_paint();
@@ -127,7 +116,9 @@ int main(void)
 	err = network_up(NETWORK_TIMEOUT_MS);
 	if (err != CV_OK)
 		board_exit(fail("network", err));
-	MAIN_BOOT(&result, timeout_ms());
+	limits.timeout_ms = seconds_ms("boot.timeout", 0);
+	limits.stay_ms = seconds_ms("boot.stay", CLIENT_FOREVER);
+	MAIN_BOOT(&result, &limits);
 	figures(&result);
 	if (result.outcome != CV_OK)
 		board_exit(fail("unlock", result.outcome));

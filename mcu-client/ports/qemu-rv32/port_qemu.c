@@ -7,14 +7,13 @@
 
 #include "heap.h"
 #include <lwip/sys.h>
-#include "port.h"
+#include "ports/software.h"
 #include "ports/qemu-rv32/board.h"
 #include "ports/qemu-rv32/flash.h"
 #include "protocol/crypto.h"
 
 static struct store store;
 static uint8_t firmware_digest[CV_HASH_BYTES];
-static int mounted;
 
 /* From picolibc.ld: the firmware in flash is code, constants, and the first values of data. */
 extern const uint8_t __flash[], __data_source[];
@@ -74,32 +73,14 @@ enum cv_err port_platform(struct evidence_platform *platform)
 	return CV_OK;
 }
 
-enum cv_err port_sign(
-	void *context, const uint8_t hash[CV_HASH_BYTES], uint8_t sig[CV_ES256_SIG_BYTES])
-{
-	uint8_t key[CV_ES256_PRIVATE_BYTES];
-	size_t len = 0;
-	enum cv_err err = port_nv_get("attest.key", key, sizeof(key), &len);
-
-	(void)context;
-	if (err == CV_OK && len != sizeof(key))
-		err = CV_ERR_FORMAT;
-	if (err == CV_OK)
-		err = crypto_es256_sign(sig, key, hash);
-	crypto_wipe(key, sizeof(key));
-	return err;
-}
-
 uint64_t port_instructions(void)
 {
 	return board_instructions();
 }
 
-void port_mount_signal(int on)
+void software_pin_show(const char *line)
 {
-	if (on != mounted)
-		board_print(on ? "mount-pin high\n" : "mount-pin low\n");
-	mounted = on;
+	port_log(line);
 }
 
 /* Taken once and kept: later boots of the same run get the same memory. */

@@ -29,7 +29,7 @@ static void packets_harm(void)
 		.lose = raw[0], .twice = raw[1], .cut = raw[2], .hold = raw[3], .seed = raw[4]};
 }
 
-void trial_run(struct client_result *result, uint64_t timeout_ms)
+void trial_run(struct client_result *result, const struct client_limits *limits)
 {
 	uint32_t fail = number("trial.fail", 0), step = number("trial.step", 1);
 	uint32_t boots = number("trial.boots", 1), mounted = 0;
@@ -38,7 +38,7 @@ void trial_run(struct client_result *result, uint64_t timeout_ms)
 	packets_harm();
 	for (uint32_t i = 0; i < boots; i++) {
 		heap_fail_nth(fail == 0 ? 0 : fail + i * step);
-		client_boot(result, timeout_ms);
+		client_run(result, limits);
 		heap_fail_nth(0);
 		heap_stats(&heap);
 		if (heap.in_use != 0)

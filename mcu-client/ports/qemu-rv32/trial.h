@@ -13,6 +13,6 @@
 #include "client.h"
 
 /* Runs the boots; `result` is the last one's. Ends the emulation when a boot leaves heap behind. */
-void trial_run(struct client_result *result, uint64_t timeout_ms);
+void trial_run(struct client_result *result, const struct client_limits *limits);
 
 #endif

@@ -1,0 +1,19 @@
+/*
+ * What ports without key hardware, pin and application of their own share (host, emulated board):
+ * the attestation key is a value in the store, the pin is a line of output, and the application
+ * takes one setting, "name", and shows it.
+ */
+#ifndef CONCLAVE_MCU_PORTS_SOFTWARE_H
+#define CONCLAVE_MCU_PORTS_SOFTWARE_H
+
+#include "port.h"
+
+/* Raised when a release mends what older ones must not bring back. */
+#define SOFTWARE_FIRMWARE_VERSION 1
+
+/* The port's: one line of output for the pin's level. */
+void software_pin_show(const char *line);
+/* Exit status of a program or of the emulation for an outcome of client_run. */
+int software_exit_code(enum cv_err outcome);
+
+#endif
