@@ -38,7 +38,7 @@ class Gateway:
                     "[listen]\ndevices = 127.0.0.1:0\noperators = 127.0.0.1:0\n"
                     "metrics = 127.0.0.1:0\n\n[log]\nlevel = warning\n\n"
                     "[sandbox]\nmode = best-effort\n\n"
-                    f"[limits]\ndevice_burst = {DEVICE_BURST}\n")
+                    f"[limits]\ndevice_burst = {DEVICE_BURST}\n{fleet.limits}")
         request = os.path.join(fleet.directory, name + ".req")
         out = run("conclave-gateway", "init", "--name", name, "--state", self.state,
                   "--request", request)
@@ -117,8 +117,9 @@ class Device:
 class Fleet:
     """Use as a context: everything is stopped and removed at the end."""
 
-    def __init__(self, gateways):
+    def __init__(self, gateways, limits=""):
         self.directory = tempfile.mkdtemp(dir="/var/tmp", prefix="conclave-bench-")
+        self.limits = limits  # further lines of [limits] in every gateway.ini
         self.data = os.path.join(self.directory, "fleet")
         self.gateways = []
         try:

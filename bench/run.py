@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Prints every published figure as a table with its peer beside it.
 
-usage: run.py [unlock] [dead] [load] [size] [alerts] [steps] [shamir]     (all of them without arguments)
+usage: run.py [unlock] [dead] [strangers] [load] [size] [alerts] [steps] [shamir]     (all of them without arguments)
 
 Each result is also written to bench/results/<date>-<name>.txt with the machine, the versions and
 the command. A peer that is not installed is said to be missing. Ratios hold; absolute numbers are
@@ -13,11 +13,13 @@ import sys
 import load
 import micro
 import report
+import strangers
 import unlock
 
 
 def main():
-    areas = {"unlock": unlock.unlock, "dead": unlock.dead, "load": load.load, "size": load.size, "alerts": micro.alerts,
+    areas = {"unlock": unlock.unlock, "dead": unlock.dead, "strangers": strangers.strangers,
+             "load": load.load, "size": load.size, "alerts": micro.alerts,
              "steps": micro.steps, "shamir": micro.shamir}
     wanted = sys.argv[1:] or list(areas)
     if "-h" in wanted or "--help" in wanted:

@@ -2,13 +2,19 @@
 
 import os
 import contextlib
+import pathlib
 import socket
+import sys
 import tempfile
 import threading
 
 import fleet
 import report
 import tang
+
+sys.path.insert(0, os.path.join(report.ROOT, "tests", "e2e"))
+import liar  # noqa: E402
+import wire  # noqa: E402
 
 ROUNDS = 25
 DEAD_ROUNDS = 9
@@ -50,7 +56,7 @@ def unlock():
 class BlackHole:
     """A listening socket whose backlog is full: the kernel drops further SYNs without a word."""
 
-    def __init__(self, _):
+    def __init__(self, _gateway, _device):
         self.listener = socket.socket()
         self.listener.bind(("127.0.0.1", 0))
         self.listener.listen(0)
@@ -79,7 +85,7 @@ class BlackHole:
 class Silent:
     """Takes connections (the kernel does, while the backlog has room) and never says a word."""
 
-    def __init__(self, _):
+    def __init__(self, _gateway, _device):
         self.listener = socket.socket()
         self.listener.bind(("127.0.0.1", 0))
         self.listener.listen(512)
@@ -94,8 +100,8 @@ class Slow:
 
     DELAY_S = 1
 
-    def __init__(self, port):
-        self.target = port
+    def __init__(self, gateway, _device):
+        self.target = gateway.port
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self.accept, daemon=True).start()
@@ -124,10 +130,22 @@ class Slow:
         self.listener.close()
 
 
+class Lying:
+    """The gateway's own TLS identity and MAC key, and a wrong share: two of five gateways are taken over."""
+
+    def __init__(self, gateway, device):
+        self.id, self.state = gateway.name, pathlib.Path(gateway.state)
+        self.liar = liar.Liar(self, wire.Device(device.state))
+        self.port = int(self.liar.address.rsplit(":", 1)[1])
+
+    def close(self):
+        self.liar.close()
+
+
 class Refused:
     """A port that was free a moment ago; it stays bound, but nobody listens."""
 
-    def __init__(self, _):
+    def __init__(self, _gateway, _device):
         self.bound = socket.socket()
         self.bound.bind(("127.0.0.1", 0))
         self.port = self.bound.getsockname()[1]
@@ -145,8 +163,10 @@ def dead():
         device.once()
         for what, kind in [("all 5 healthy", None), ("2 refuse connections", Refused),
                            ("2 black-holed", BlackHole), ("2 accept and stay silent", Silent),
-                           ("2 answer a second late", Slow)]:
-            holes = [kind(port) for port in list(alive.values())[:2]] if kind else []
+                           ("2 answer a second late", Slow),
+                           ("2 lie: authentic, wrong shares", Lying)]:
+            device.move(alive)
+            holes = [kind(g, device) for g in f.gateways[:2]] if kind else []
             ports = dict(alive)
             for hole, name in zip(holes, list(alive)[:2]):
                 ports[name] = hole.port
