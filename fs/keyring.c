@@ -40,27 +40,62 @@ static enum cv_err key_get(struct keyring *k, unsigned id, struct aead **out)
 	return CV_OK;
 }
 
-static enum cv_err key_replace(struct keyring *k)
+/* Places kept for a rekey: it seals every block anew, under as many keys as that takes. */
+static unsigned kept(const struct super *s)
+{
+	return 1 + (unsigned)(s->clear.blocks / KEYRING_SEALS_MAX);
+}
+
+static unsigned places_left(const struct super *s)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < KEYRING_SLOTS; i++)
+		n += s->keyring[i].state == KEY_EMPTY;
+	return n;
+}
+
+static bool may_replace(const struct super *s, bool rekey)
+{
+	unsigned left = places_left(s);
+
+	return left > (rekey || s->rekey_born ? 0 : kept(s));
+}
+
+enum cv_err keyring_replace(struct keyring *k, bool rekey)
 {
 	enum cv_err err = CV_ERR_INTERNAL;
 	struct super *s = k->super;
+	unsigned i = 0;
 
-	for (unsigned i = 0; i < KEYRING_SLOTS; i++) {
-		struct data_key *d = &s->keyring[i];
+	if (!may_replace(s, rekey))
+		return CV_ERR_READ_ONLY;
+	while (s->keyring[i].state != KEY_EMPTY)
+		i++;
+	err = crypto_random(s->keyring[i].key, AEAD_KEY_BYTES);
+	if (err)
+		return err;
+	s->keyring[i].state = KEY_ACTIVE;
+	s->keyring[i].seals = 0;
+	s->keyring[i].born = k->next_generation;
+	s->keyring[s->active_key].state = KEY_RETIRED;
+	s->active_key = i;
+	return CV_OK;
+}
 
-		if (d->state != KEY_EMPTY)
-			continue;
-		err = crypto_random(d->key, sizeof(d->key));
-		if (err)
-			return err;
-		d->state = KEY_ACTIVE;
-		d->seals = 0;
-		d->born = k->next_generation;
-		s->keyring[s->active_key].state = KEY_RETIRED;
-		s->active_key = i;
-		return CV_OK;
-	}
-	return CV_ERR_READ_ONLY;
+void keyring_forget(struct keyring *k, unsigned id)
+{
+	aead_wipe(&k->aead[id]);
+	k->ready[id] = false;
+	crypto_wipe(&k->super->keyring[id], sizeof(k->super->keyring[id]));
+}
+
+bool keyring_full(const struct keyring *k)
+{
+	const struct super *s = k->super;
+
+	return s->keyring[s->active_key].seals + KEYRING_SEALS_LOST >= KEYRING_SEALS_MAX &&
+	       !may_replace(s, false);
 }
 
 /* The key to seal with, counted. */
@@ -70,7 +105,7 @@ static enum cv_err key_for_seal(struct keyring *k, uint16_t *id, struct aead **a
 	struct super *s = k->super;
 
 	if (s->keyring[s->active_key].seals >= KEYRING_SEALS_MAX) {
-		err = key_replace(k);
+		err = keyring_replace(k, false);
 		if (err)
 			return err;
 	}

@@ -1,7 +1,8 @@
 /*
  * Sealing and opening of nodes and data blocks under the data keys of a volume. A data key is
  * replaced by a fresh one after KEYRING_SEALS_MAX seals (random 96-bit nonces: the chance of a
- * repeat stays below 2^-35); with all 16 used up nothing can be sealed: CV_ERR_READ_ONLY.
+ * repeat stays below 2^-35). Some of the 16 places are kept for a rekey of the whole volume
+ * (rekey.h); with the others used up nothing can be sealed before that: CV_ERR_READ_ONLY.
  *
  * Threads  the volume's lock covers it.
  */
@@ -28,6 +29,13 @@ struct keyring {
 
 CV_MUST_CHECK enum cv_err keyring_init(struct keyring *k, struct super *super);
 void keyring_wipe(struct keyring *k);
+
+/* A fresh active key now; `rekey` may use the places that are kept. CV_ERR_READ_ONLY: none free. */
+CV_MUST_CHECK enum cv_err keyring_replace(struct keyring *k, bool rekey);
+/* The key `id` is needed no more. */
+void keyring_forget(struct keyring *k, unsigned id);
+/* What the active key may still seal is left for checkpoints: no new change may begin. */
+bool keyring_full(const struct keyring *k);
 
 /* Sets key, nonce and tag of the entry; entry->block is the caller's. */
 CV_MUST_CHECK enum cv_err keyring_seal_data(struct keyring *k, struct map_entry *entry,

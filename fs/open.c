@@ -106,6 +106,11 @@ static enum cv_err begin_writing(struct volume *v, struct slots *slots)
 	err = reap_all(v);
 	if (err == CV_ERR_TAMPERED)
 		(void)why_set(&v->notice, err, "an unlinked file could not be freed: damaged");
+	if (err == CV_ERR_READ_ONLY && !v->frozen)
+		err = CV_OK; /* the keyring is full; said below */
+	if (keyring_full(&v->keyring))
+		(void)why_set(&v->notice, CV_OK,
+			"every data key is used up: read-only until `conclave volume rekey`");
 	return err == CV_ERR_TAMPERED || err == CV_ERR_FULL ? CV_OK : err;
 }
 

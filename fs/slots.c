@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "fs/why.h"
+#include "host/secret.h"
 #include "protocol/crypto.h"
 
 enum cv_err slots_read(struct slots *s, struct store *store, struct volume_why *why)
@@ -47,23 +48,52 @@ unsigned slots_newest_unproven(const struct slots *s)
 	return best;
 }
 
-static enum cv_err find_volume_key(
-	const struct slots *s, const uint8_t *secret, uint8_t *volume_key, struct volume_why *why)
+/* The volume keys that the secret opens: one, or two after a cut in the change of it (rekey.h). */
+struct volume_keys {
+	uint8_t key[SUPER_SLOTS][AEAD_KEY_BYTES];
+	unsigned count;
+};
+
+static enum cv_err find_volume_keys(const struct slots *s, const uint8_t *secret,
+	struct volume_keys *keys, struct volume_why *why)
 {
 	for (unsigned i = 0; i < SUPER_SLOTS; i++) {
+		uint8_t *key = keys->key[keys->count];
 		enum cv_err err = CV_ERR_WRONG_KEY;
+		bool known = false;
 		unsigned index;
 
 		if (s->peek[i] == CV_OK)
-			err = super_slot_open(&s->clear[i], secret, volume_key, &index);
-		if (err != CV_ERR_WRONG_KEY)
+			err = super_slot_open(&s->clear[i], secret, key, &index);
+		if (err && err != CV_ERR_WRONG_KEY)
 			return err;
+		for (unsigned k = 0; k < keys->count && !err; k++)
+			known |= crypto_equal(keys->key[k], key, AEAD_KEY_BYTES);
+		if (!err && !known)
+			keys->count++;
 	}
-	return why_set(why, CV_ERR_WRONG_KEY, "no key slot opens with this key");
+	if (keys->count == 0)
+		return why_set(why, CV_ERR_WRONG_KEY, "no key slot opens with this key");
+	return CV_OK;
+}
+
+/* Opens the superblock in slot i under one of the keys, which *volume_key then is. */
+static enum cv_err open_one(const struct slots *s, unsigned i, const struct volume_keys *keys,
+	struct super *super, uint8_t *volume_key)
+{
+	enum cv_err err = CV_ERR_SEAL;
+
+	for (unsigned k = 0; k < keys->count && err == CV_ERR_SEAL; k++) {
+		err = super_open(super, s->block[i], keys->key[k]);
+		if (!err)
+			memcpy(volume_key, keys->key[k], AEAD_KEY_BYTES);
+	}
+	return err;
 }
 
 /* Opens each slot; the newest is left in *super. A slot in a wrong place does not count. */
-static enum cv_err open_each(struct slots *s, const uint8_t *volume_key, struct super *super)
+static enum cv_err open_each(struct slots *s, const struct volume_keys *keys, struct super *super,
+	uint8_t *volume_key)
 {
 	enum cv_err err = CV_ERR_INTERNAL;
 	bool any = false;
@@ -71,7 +101,7 @@ static enum cv_err open_each(struct slots *s, const uint8_t *volume_key, struct 
 	for (unsigned i = 0; i < SUPER_SLOTS; i++) {
 		if (s->peek[i] != CV_OK || s->clear[i].generation % 2 != i % 2)
 			continue;
-		err = super_open(super, s->block[i], volume_key);
+		err = open_one(s, i, keys, super, volume_key);
 		if (err && err != CV_ERR_SEAL && err != CV_ERR_TAMPERED)
 			return err;
 		s->opened[i] = err == CV_OK;
@@ -83,7 +113,25 @@ static enum cv_err open_each(struct slots *s, const uint8_t *volume_key, struct 
 	}
 	if (!any)
 		return CV_ERR_TAMPERED;
-	return super_open(super, s->block[s->newest], volume_key);
+	return open_one(s, s->newest, keys, super, volume_key);
+}
+
+static enum cv_err open_with_secret(struct slots *s, const uint8_t *secret, struct super *super,
+	uint8_t *volume_key, struct volume_why *why)
+{
+	enum cv_err err = CV_ERR_INTERNAL;
+	struct volume_keys *keys = secret_alloc(sizeof(*keys));
+
+	if (!keys)
+		return CV_ERR_MEMORY;
+	keys->count = 0;
+	err = find_volume_keys(s, secret, keys, why);
+	if (!err)
+		err = open_each(s, keys, super, volume_key);
+	if (err == CV_ERR_TAMPERED)
+		(void)why_set(why, err, "no superblock opens, though the key is right");
+	secret_free(keys);
+	return err;
 }
 
 /* The slot is unreadable or of this generation. */
@@ -140,12 +188,7 @@ enum cv_err slots_open(struct slots *s, const uint8_t secret[CV_SECRET_BYTES], b
 	enum cv_err err = CV_ERR_INTERNAL;
 	unsigned pair;
 
-	err = find_volume_key(s, secret, volume_key, why);
-	if (err)
-		return err;
-	err = open_each(s, volume_key, super);
-	if (err == CV_ERR_TAMPERED)
-		return why_set(why, err, "no superblock opens, though the key is right");
+	err = open_with_secret(s, secret, super, volume_key, why);
 	if (err)
 		return err;
 	/* an older superblock may still carry a slot that the newest has dropped */

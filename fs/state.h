@@ -33,6 +33,7 @@ struct volume {
 	uint8_t *io;        /* DATA_CHUNK_BLOCKS blocks (data.c) */
 	uint64_t io_errors; /* counters for the status line */
 	uint64_t tampered;
+	uint64_t rekey_done; /* blocks that a running rekey has looked at in this pass */
 	struct volume_why notice;
 };
 

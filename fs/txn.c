@@ -249,7 +249,7 @@ enum cv_err txn_commit(struct volume *v, struct txn *t, enum txn_class class)
 
 	if (err)
 		return err;
-	if (v->read_only || v->frozen)
+	if (v->read_only || v->frozen || keyring_full(&v->keyring))
 		return CV_ERR_READ_ONLY;
 	err = checkpoint_make_room(v, class);
 	if (!err)

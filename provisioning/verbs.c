@@ -29,6 +29,7 @@ const struct verb *const verbs[] = {
 	&verb_volume_header_restore,
 	&verb_volume_grow,
 	&verb_volume_trim,
+	&verb_volume_rekey,
 	&verb_demo,
 	NULL,
 };

@@ -66,6 +66,26 @@ enum cv_err volume_key_get(uint8_t **key, const struct context *ctx)
 	return CV_OK;
 }
 
+enum cv_err volume_recovery_get(uint8_t **key, const struct context *ctx)
+{
+	uint8_t *out;
+	enum cv_err err;
+
+	if (option_text(ctx, "recovery-fd") == NULL)
+		return CV_OK;
+	out = secret_alloc(CV_SECRET_BYTES);
+	if (out == NULL) {
+		log_error("key: %s", secret_last_error());
+		return CV_ERR_MEMORY;
+	}
+	err = read_code(out, ctx);
+	if (err != CV_OK)
+		secret_free(out);
+	else
+		*key = out;
+	return err;
+}
+
 enum cv_err volume_failed(const char *path, enum cv_err err, const struct volume_why *why)
 {
 	if (progress_stopped())

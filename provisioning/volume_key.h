@@ -17,6 +17,8 @@
 
 /* *key is secret_alloc memory of 32 bytes. */
 CV_MUST_CHECK enum cv_err volume_key_get(uint8_t **key, const struct context *ctx);
+/* The recovery code of --recovery-fd beside another key; *key stays NULL if that is not given. */
+CV_MUST_CHECK enum cv_err volume_recovery_get(uint8_t **key, const struct context *ctx);
 /* Exactly 32 bytes, then the end, into `key`. */
 CV_MUST_CHECK enum cv_err volume_key_read(uint8_t key[CV_SECRET_BYTES], int fd);
 

@@ -158,10 +158,10 @@ class Volume:
     def choose(self, slots, secret):
         known = [s for s in slots if s.known]
         need(known, "no volume")
-        key = next((k for k in (s.volume_key(secret) for s in known) if k), None)
-        if key is None:
+        keys = {k for k in (s.volume_key(secret) for s in known) if k}
+        if not keys:
             raise WrongKey
-        opened = [s.known and s.generation % 2 == i % 2 and s.open(key)
+        opened = [s.known and s.generation % 2 == i % 2 and any(s.open(k) for k in keys)
                   for i, s in enumerate(slots)]
         need(any(opened), "no superblock opens")
         best = max((s for s, good in zip(slots, opened) if good), key=lambda s: s.generation)
