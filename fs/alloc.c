@@ -134,6 +134,19 @@ static void busy_clear(struct alloc *a, uint64_t block)
 	r->free++;
 }
 
+enum cv_err alloc_claim(struct alloc *a, uint64_t block)
+{
+	enum cv_err err = alloc_load(a, block);
+	uint64_t bit = block % REGION_BLOCKS;
+
+	if (err)
+		return err;
+	if (region_of(a, block)->busy[bit / 64] >> (bit % 64) & 1)
+		return CV_ERR_TAMPERED;
+	busy_set(a, block);
+	return CV_OK;
+}
+
 void alloc_use(struct alloc *a, uint64_t block)
 {
 	struct region *r = region_of(a, block);
@@ -335,19 +348,35 @@ static void region_release(struct alloc *a, uint64_t i)
 		for (; x; x &= x - 1)
 			busy_clear(a, i * REGION_BLOCKS + w * 64 + (uint64_t)__builtin_ctzll(x));
 	}
-	r->pending_before = r->pending_now;
-	r->pending_now = false;
-	memcpy(r->freed_before, r->freed_now, sizeof(r->freed_before));
-	memset(r->freed_now, 0, sizeof(r->freed_now));
+	r->pending_before = r->pending_cut;
+	r->pending_cut = false;
+	memcpy(r->freed_before, r->freed_cut, sizeof(r->freed_before));
+	memset(r->freed_cut, 0, sizeof(r->freed_cut));
+}
+
+void alloc_cut(struct alloc *a)
+{
+	for (uint64_t i = 0; i < a->regions; i++) {
+		struct region *r = a->region[i];
+
+		if (!r || !r->pending_now)
+			continue;
+		memcpy(r->freed_cut, r->freed_now, sizeof(r->freed_cut));
+		memset(r->freed_now, 0, sizeof(r->freed_now));
+		r->pending_cut = true;
+		r->pending_now = false;
+	}
+	a->pending_cut = a->pending_now;
+	a->pending_now = 0;
 }
 
 void alloc_release(struct alloc *a)
 {
 	for (uint64_t i = 0; i < a->regions; i++)
-		if (a->region[i] && (a->region[i]->pending_now || a->region[i]->pending_before))
+		if (a->region[i] && (a->region[i]->pending_cut || a->region[i]->pending_before))
 			region_release(a, i);
-	a->pending_before = a->pending_now;
-	a->pending_now = 0;
+	a->pending_before = a->pending_cut;
+	a->pending_cut = 0;
 }
 
 static enum cv_err space_prepare(void *user, uint64_t block)

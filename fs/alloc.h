@@ -5,9 +5,9 @@
  * it: what the window ending at checkpoint g frees becomes free when g + 1 is durable in both of
  * its slots. So both superblock pairs always name a complete tree.
  *
- * Per region of 64 MiB four bit planes are held in memory, loaded when first needed: `used` (what
- * the tree refers to; this one is stored), `busy` (what may not be taken), and what the running and
- * the previous window have freed.
+ * Per region of 64 MiB five bit planes are held in memory, loaded when first needed: `used` (what
+ * the tree refers to; this one is stored), `busy` (what may not be taken), and what three windows
+ * have freed: the running one, the one whose checkpoint is being made durable, the one before.
  *
  * Threads  the volume's lock covers it.
  */
@@ -22,11 +22,13 @@ struct region {
 	uint64_t used[REGION_WORDS];
 	uint64_t busy[REGION_WORDS];
 	uint64_t freed_now[REGION_WORDS];
+	uint64_t freed_cut[REGION_WORDS];
 	uint64_t freed_before[REGION_WORDS];
 	uint32_t free; /* blocks of it that are not busy */
 	bool dirty;    /* used differs from what is stored */
 	bool placed;   /* its leaf is prepared for this checkpoint */
-	bool pending_now;
+	bool pending_now; /* a bit of freed_now is set, and so on */
+	bool pending_cut;
 	bool pending_before;
 };
 
@@ -41,7 +43,8 @@ struct alloc {
 	uint64_t busy_groups;
 	uint64_t node_cursor;
 	uint64_t data_cursor;
-	uint64_t pending_now; /* blocks freed in the running window */
+	uint64_t pending_now; /* blocks freed in the running window, and so on */
+	uint64_t pending_cut;
 	uint64_t pending_before;
 };
 
@@ -64,7 +67,7 @@ static inline uint64_t alloc_free_groups(const struct alloc *a)
 
 static inline uint64_t alloc_pending(const struct alloc *a)
 {
-	return a->pending_now + a->pending_before;
+	return a->pending_now + a->pending_cut + a->pending_before;
 }
 
 /* Loads what is needed to know and change the state of `block`. */
@@ -81,6 +84,9 @@ void alloc_cancel(struct alloc *a, uint64_t first, uint64_t count);
 /* An aligned group of 4, taken and used. CV_ERR_FULL. */
 CV_MUST_CHECK enum cv_err alloc_take_node(struct alloc *a, uint64_t *block);
 
+/* Takes this very block, which a frame of the log maps. CV_ERR_TAMPERED if it is not free. */
+CV_MUST_CHECK enum cv_err alloc_claim(struct alloc *a, uint64_t block);
+
 /* The tree refers to it from now on (alloc_load was called). */
 void alloc_use(struct alloc *a, uint64_t block);
 /* The tree refers to it no more; it stays busy for two checkpoints. */
@@ -90,7 +96,9 @@ void alloc_retire(struct alloc *a, uint64_t first, uint64_t count);
 CV_MUST_CHECK enum cv_err alloc_place(struct alloc *a, bool *changed);
 /* Puts the bits into the prepared leaves. */
 void alloc_store(struct alloc *a);
-/* A checkpoint is durable in both of its slots. */
+/* The tree of a checkpoint is complete: what is freed from now on belongs to the next window. */
+void alloc_cut(struct alloc *a);
+/* That checkpoint is durable in both of its slots. */
 void alloc_release(struct alloc *a);
 
 /* The stored bit of a block. */

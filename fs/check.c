@@ -117,7 +117,8 @@ static enum cv_err check_node(struct check *c, struct node *n, uint64_t block)
 	enum cv_err err = CV_ERR_INTERNAL;
 
 	c->report->nodes++;
-	err = refer(c, block, NODE_BLOCKS, "node");
+	/* what a replay changed while the volume is read only has no place in the container */
+	err = n->dirty ? CV_OK : refer(c, block, NODE_BLOCKS, "node");
 	if (err || n->level == 0)
 		return err ? err : check_leaf(c, n);
 	for (unsigned i = 0; i < n->count && !err; i++) {
@@ -133,7 +134,7 @@ static enum cv_err check_node(struct check *c, struct node *n, uint64_t block)
 			check_problem(
 				c, "node at block %" PRIu64 ": %s", p.block, cv_err_text(err));
 			err = refer(c, p.block, NODE_BLOCKS, "node");
-			continue;
+			continue; /* not dirty: it could not be read */
 		}
 		err = check_node(c, child, p.block);
 		/* leaves are many: they do not stay beyond the cache's limit */

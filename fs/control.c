@@ -107,7 +107,7 @@ void control_status(int fd, struct volume *v, struct mount *mount, enum cv_err e
 	cJSON *doc = cJSON_CreateObject();
 
 	(void)pthread_mutex_lock(&v->lock);
-	m.generation = v->super->clear.generation;
+	m.generation = v->durable_generation;
 	m.epoch = volume_epoch(v);
 	add_volume(doc, v);
 	(void)pthread_mutex_unlock(&v->lock);

@@ -46,7 +46,7 @@ static enum cv_err set_keys(struct volume *v, const struct volume_create_options
 	if (!err)
 		err = crypto_random(s->keyring[0].key, AEAD_KEY_BYTES);
 	if (!err)
-		err = log_renew(&s->log);
+		err = log_renew(&v->log, &s->log);
 	if (err)
 		return err;
 	s->keyring[0].state = KEY_ACTIVE;
@@ -74,6 +74,8 @@ static enum cv_err set_super(
 	s->flags = o->full ? SUPER_FULL : 0;
 	s->next_object = OBJECT_FIRST_FREE;
 	log_place(&s->log, blocks);
+	s->log.seq = 1;
+	log_attach(&v->log, v->store, &s->log);
 	s->node_cursor = s->log.ring + s->log.blocks;
 	s->data_cursor = s->node_cursor + blocks / 32;
 	return set_keys(v, o);

@@ -98,17 +98,25 @@ bool keyring_full(const struct keyring *k)
 	       !may_replace(s, false);
 }
 
+enum cv_err keyring_refresh(struct keyring *k)
+{
+	const struct super *s = k->super;
+	enum cv_err err = CV_OK;
+
+	if (s->keyring[s->active_key].seals >= KEYRING_SEALS_MAX)
+		err = keyring_replace(k, false);
+	/* none left: the old one may go on to the end of its margin */
+	return err == CV_ERR_READ_ONLY ? CV_OK : err;
+}
+
 /* The key to seal with, counted. */
 static enum cv_err key_for_seal(struct keyring *k, uint16_t *id, struct aead **aead)
 {
 	enum cv_err err = CV_ERR_INTERNAL;
 	struct super *s = k->super;
 
-	if (s->keyring[s->active_key].seals >= KEYRING_SEALS_MAX) {
-		err = keyring_replace(k, false);
-		if (err)
-			return err;
-	}
+	if (s->keyring[s->active_key].seals >= KEYRING_SEALS_MAX + KEYRING_SEALS_LOST)
+		return CV_ERR_READ_ONLY;
 	err = key_get(k, s->active_key, aead);
 	if (err)
 		return err;

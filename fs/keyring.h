@@ -1,7 +1,8 @@
 /*
  * Sealing and opening of nodes and data blocks under the data keys of a volume. A data key is
  * replaced by a fresh one after KEYRING_SEALS_MAX seals (random 96-bit nonces: the chance of a
- * repeat stays below 2^-35). Some of the 16 places are kept for a rekey of the whole volume
+ * repeat stays below 2^-35), but only by a checkpoint: no frame of the log may name a key that a
+ * superblock does not have. Some of the 16 places are kept for a rekey of the whole volume
  * (rekey.h); with the others used up nothing can be sealed before that: CV_ERR_READ_ONLY.
  *
  * Threads  the volume's lock covers it.
@@ -28,6 +29,8 @@ struct keyring {
 };
 
 CV_MUST_CHECK enum cv_err keyring_init(struct keyring *k, struct super *super);
+/* A fresh active key if it is time for one: at the beginning of a checkpoint. */
+CV_MUST_CHECK enum cv_err keyring_refresh(struct keyring *k);
 void keyring_wipe(struct keyring *k);
 
 /* A fresh active key now; `rekey` may use the places that are kept. CV_ERR_READ_ONLY: none free. */

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "fs/checkpoint.h"
+#include "fs/flush.h"
 #include "fs/data.h"
 #include "fs/dir.h"
 #include "fs/mount_atime.h"
@@ -73,7 +73,7 @@ static void op_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t siz
 	if (!err)
 		err = data_write(m->volume, ino, (uint64_t)off, buf, size, &done);
 	if (!err && fi->flags & O_DSYNC)
-		err = checkpoint_if_dirty(m->volume);
+		err = flush_wait(m->volume);
 	else if (err && done)
 		err = CV_OK; /* a short write; the next one will tell why */
 	e = mount_errno(m, err, ino, "write");
@@ -93,7 +93,7 @@ static void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_f
 	(void)datasync;
 	(void)fi;
 	if (!m->volume->read_only)
-		err = checkpoint_if_dirty(m->volume);
+		err = flush_wait(m->volume);
 	/* a frozen volume has lost what was not durable: that is EIO, not EROFS */
 	if (err == CV_ERR_READ_ONLY)
 		err = CV_ERR_IO;

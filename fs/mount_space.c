@@ -4,7 +4,7 @@
 #include <linux/falloc.h>
 #include <stdlib.h>
 
-#include "fs/checkpoint.h"
+#include "fs/flush.h"
 #include "fs/data.h"
 #include "fs/mount_ops.h"
 #include "protocol/crypto.h"
@@ -70,7 +70,7 @@ static void op_copy(fuse_req_t req, fuse_ino_t in, off_t off_in, struct fuse_fil
 	if (!err && got)
 		err = data_write(m->volume, out, (uint64_t)off_out, buf, got, &done);
 	if (!err && done && fi_out->flags & O_DSYNC)
-		err = checkpoint_if_dirty(m->volume);
+		err = flush_wait(m->volume);
 	else if (err && done)
 		err = CV_OK; /* a short copy; the next one will tell why */
 	e = mount_errno(m, err, out, "copy");

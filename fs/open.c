@@ -5,7 +5,9 @@
 #include <unistd.h>
 
 #include "fs/checkpoint.h"
+#include "fs/flush.h"
 #include "fs/reap.h"
+#include "fs/replay.h"
 #include "fs/slots.h"
 #include "fs/why.h"
 #include "host/secret.h"
@@ -16,7 +18,12 @@ enum cv_err volume_new(struct volume **out, struct store *store)
 
 	if (!v)
 		return CV_ERR_MEMORY;
+	if (flush_init(&v->flush)) {
+		free(v);
+		return CV_ERR_MEMORY;
+	}
 	(void)pthread_mutex_init(&v->lock, NULL);
+	checkpoint_init(&v->checkpoint);
 	v->fd = -1;
 	v->store = store;
 	v->super = secret_alloc(sizeof(*v->super));
@@ -34,6 +41,8 @@ void volume_drop(struct volume *v)
 {
 	if (!v)
 		return;
+	flusher_stop(v);
+	log_wipe(&v->log);
 	alloc_wipe(&v->alloc);
 	tree_wipe(&v->tree);
 	keyring_wipe(&v->keyring);
@@ -43,6 +52,8 @@ void volume_drop(struct volume *v)
 	secret_free(v->volume_key);
 	if (v->fd >= 0)
 		(void)close(v->fd);
+	checkpoint_wipe(&v->checkpoint);
+	flush_wipe(&v->flush);
 	(void)pthread_mutex_destroy(&v->lock);
 	free(v);
 }
@@ -67,10 +78,18 @@ static enum cv_err assemble(struct volume *v, size_t cache_bytes, struct volume_
 {
 	enum cv_err err = CV_ERR_INTERNAL;
 
+	cache_bytes = cache_bytes ? cache_bytes : VOLUME_CACHE_DEFAULT;
+	v->dirty_max = cache_bytes / 4;
+	if (v->dirty_max < VOLUME_DIRTY_MIN)
+		v->dirty_max = VOLUME_DIRTY_MIN;
+	if (v->dirty_max > VOLUME_DIRTY_MAX)
+		v->dirty_max = VOLUME_DIRTY_MAX;
+	v->durable_generation = v->super->clear.generation;
+	log_attach(&v->log, v->store, &v->super->log);
 	err = keyring_init(&v->keyring, v->super);
 	if (!err)
-		err = tree_init(&v->tree, v->store, &v->keyring, volume_blocks(v),
-			cache_bytes ? cache_bytes : VOLUME_CACHE_DEFAULT);
+		err = tree_init(
+			&v->tree, v->store, &v->keyring, volume_blocks(v), cache_bytes);
 	if (!err)
 		err = alloc_init(&v->alloc, &v->tree, volume_blocks(v));
 	if (err)
@@ -82,6 +101,17 @@ static enum cv_err assemble(struct volume *v, size_t cache_bytes, struct volume_
 		return why_set(why, err, "the root node at block %" PRIu64 " does not open",
 			v->super->root.block);
 	return CV_OK;
+}
+
+/* What the last session has done since its last checkpoint. */
+static enum cv_err recover(
+	struct volume *v, const struct volume_open_options *options, struct volume_why *why)
+{
+	const struct super *s = v->super;
+
+	if (!(s->clear.features & FEATURE_LOG) || s->state == SUPER_CLEAN)
+		return CV_OK;
+	return replay_log(v, options->accept_older, why);
 }
 
 /* The first writes of a session: whole pair, fresh log key, leftovers of the last session. */
@@ -97,9 +127,12 @@ static enum cv_err begin_writing(struct volume *v, struct slots *slots)
 		return err;
 	if (s->state != SUPER_CLEAN)
 		s->keyring[s->active_key].seals += KEYRING_SEALS_LOST;
-	err = log_renew(&s->log);
+	err = log_renew(&v->log, &s->log);
 	if (!err)
 		err = checkpoint_run(v, SUPER_OPEN);
+	/* no frame before the key is durable */
+	if (!err)
+		err = log_start(&v->log, &s->log, s->clear.volume_id);
 	if (err)
 		return err;
 	/* a damaged orphan must not keep everything else from being used: check will show it */
@@ -152,6 +185,8 @@ enum cv_err volume_open_store(struct volume **out, struct store *store,
 	err = open_slots(v, slots, options, why);
 	if (!err)
 		err = assemble(v, options->cache_bytes, why);
+	if (!err)
+		err = recover(v, options, why);
 	if (!err && !v->read_only)
 		err = begin_writing(v, slots);
 	if (err)
@@ -189,6 +224,7 @@ enum cv_err volume_close(struct volume *v)
 
 	if (!v)
 		return CV_OK;
+	flusher_stop(v);
 	(void)pthread_mutex_lock(&v->lock);
 	err = volume_finish(v);
 	(void)pthread_mutex_unlock(&v->lock);
@@ -201,7 +237,7 @@ enum cv_err volume_sync(struct volume *v)
 	enum cv_err err = CV_ERR_INTERNAL;
 
 	(void)pthread_mutex_lock(&v->lock);
-	err = v->read_only ? CV_OK : checkpoint_if_dirty(v);
+	err = v->read_only ? CV_OK : flush_wait(v);
 	(void)pthread_mutex_unlock(&v->lock);
 	return err;
 }
@@ -213,7 +249,7 @@ uint64_t volume_generation(const struct volume *v)
 	uint64_t generation;
 
 	(void)pthread_mutex_lock(lock);
-	generation = v->super->clear.generation;
+	generation = v->durable_generation;
 	(void)pthread_mutex_unlock(lock);
 	return generation;
 }

@@ -6,9 +6,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "fs/checkpoint.h"
 #include "fs/control.h"
 #include "fs/counters.h"
+#include "fs/flush.h"
 #include "fs/open.h"
 #include "host/clock.h"
 #include "host/log.h"
@@ -115,21 +115,6 @@ static void look_for_idleness(struct run *r, uint64_t now)
 		r->lazy = false;
 }
 
-static void tick(struct run *r)
-{
-	struct volume *v = r->s->volume;
-	enum cv_err err = CV_OK;
-	bool frozen;
-
-	(void)pthread_mutex_lock(&v->lock);
-	frozen = v->frozen;
-	if (!frozen && !v->read_only)
-		err = checkpoint_if_dirty(v);
-	(void)pthread_mutex_unlock(&v->lock);
-	if (err)
-		log_error("checkpoint: %s; the volume is read-only from now on", cv_err_text(err));
-}
-
 static void loop(struct run *r)
 {
 	struct serve *s = r->s;
@@ -143,7 +128,6 @@ static void loop(struct run *r)
 
 		if (now - r->tick_ms >= TICK_MS) {
 			r->tick_ms = now;
-			tick(r);
 			look_for_idleness(r, now);
 		}
 		if (n <= 0)
@@ -190,7 +174,11 @@ enum cv_err serve_run(struct serve *s)
 		control_failed(s->control_fd, err, "cannot start worker threads");
 		return err;
 	}
+	err = flusher_start(s->volume);
+	if (err)
+		log_warning("flush: no thread for it: data becomes durable at fsync and unmount");
 	loop(&r);
+	flusher_stop(s->volume);
 	if (r.step == STEP_ENDED || mount_drain(s->mount, DRAIN_PATIENCE_MS))
 		mount_join(s->mount);
 	else

@@ -1,6 +1,17 @@
 /*
- * What an open volume is made of. Inside fs/ every function that takes a struct volume, but those
- * of volume.h, is called with volume->lock held.
+ * What an open volume is made of.
+ *
+ * Locks
+ *   volume->lock covers everything below, unless it says otherwise. Inside fs/ every function that
+ *   takes a struct volume, but those of volume.h, is called with it held.
+ *   It is let go in the middle of exactly three functions: flush_wait (fsync), checkpoint_background
+ *   and the wait of the flusher. No operation calls the latter two, and flush_wait comes at the very
+ *   end of an operation, so what an operation has read stays true until it is done. In particular
+ *   txn_commit, checkpoint_run and checkpoint_if_due never let go of it.
+ *   flush.turn and checkpoint.lock are leaves: taken last, with or without volume->lock; nothing is
+ *   taken under them.
+ *   store_read and store_write need no lock of their own (store.h); whoever calls store_flush does
+ *   it through flush_store.
  */
 #ifndef CONCLAVE_FS_STATE_H
 #define CONCLAVE_FS_STATE_H
@@ -8,10 +19,16 @@
 #include <pthread.h>
 
 #include "fs/alloc.h"
+#include "fs/checkpoint.h"
+#include "fs/flush.h"
 #include "fs/volume.h"
 
 #define VOLUME_CACHE_DEFAULT ((size_t)64 << 20)
-#define VOLUME_DIRTY_MAX ((uint64_t)8 << 20) /* bytes of data and nodes before a checkpoint */
+/* Before a checkpoint: bytes of dirty nodes (a quarter of the cache), and of data, whose seals the
+ * superblock must count before KEYRING_SEALS_LOST of them are made. */
+#define VOLUME_DIRTY_MIN ((uint64_t)1 << 20)
+#define VOLUME_DIRTY_MAX ((uint64_t)16 << 20)
+#define VOLUME_DIRTY_DATA_MAX ((uint64_t)1 << 30)
 #define DATA_CHUNK_BLOCKS 256                /* of one transaction: 1 MiB */
 #define VOLUME_RESERVE_MIN ((uint64_t)8 << 20)
 
@@ -22,8 +39,13 @@ struct volume {
 	int fd;                  /* closed with the volume; -1 if it is the caller's */
 	bool read_only;
 	bool frozen; /* a write or flush failed: what is durable stays, nothing more is written */
-	bool dirty;  /* something was applied since the last checkpoint */
+	bool dirty;  /* something was applied since the last cut of a checkpoint */
 	uint64_t dirty_data; /* bytes of data written since */
+	uint64_t dirty_max;  /* bytes of dirty nodes before a checkpoint */
+	uint64_t durable_generation;
+	struct checkpoint checkpoint;
+	struct flush flush;
+	struct log log;
 	struct super *super; /* secret memory */
 	uint8_t *volume_key; /* secret memory */
 	unsigned slot;       /* the key slot that opened */

@@ -73,7 +73,8 @@ enum cv_err super_peek(struct super_clear *c, const uint8_t block[BLOCK_BYTES])
 	c->generation = le64(block + 48);
 	c->blocks = le64(block + 56);
 	memcpy(c->salt, block + 64, SUPER_SALT_BYTES);
-	if (c->version != FORMAT_VERSION || c->suite != FORMAT_SUITE || c->features)
+	if (c->version != FORMAT_VERSION || c->suite != FORMAT_SUITE ||
+		c->features & ~FEATURE_LOG)
 		return CV_ERR_VERSION;
 	for (int i = 0; i < KEY_SLOTS; i++)
 		key_slot_decode(&c->slots[i], block + CLEAR_SLOTS_AT + i * KEY_SLOT_BYTES);

@@ -3,19 +3,9 @@
 #include <stdlib.h>
 
 #include "fs/checkpoint.h"
+#include "fs/flush.h"
 #include "fs/state.h"
 #include "protocol/crypto.h"
-
-#define RECORD_HEAD_BYTES 24
-
-enum record_type { RECORD_PUT = 1, RECORD_DEL = 2, RECORD_MAP = 3 };
-
-struct record {
-	enum record_type type;
-	struct item_key key;
-	const uint8_t *value;
-	size_t len;
-};
 
 void txn_init(struct txn *t)
 {
@@ -51,12 +41,7 @@ static uint8_t *record_add(
 		t->cap = cap;
 	}
 	p = t->buf + t->len;
-	memset(p, 0, RECORD_HEAD_BYTES);
-	p[0] = (uint8_t)type;
-	p[1] = key->type;
-	put_le16(p + 2, (uint16_t)len);
-	put_le64(p + 8, key->object);
-	put_le64(p + 16, key->offset);
+	record_head_encode(p, type, key, len);
 	t->len = need;
 	t->records++;
 	return p + RECORD_HEAD_BYTES;
@@ -79,20 +64,30 @@ void txn_map(struct txn *t, uint64_t object, uint64_t group, uint16_t mask,
 	const struct map_entry entries[MAP_BLOCKS])
 {
 	struct item_key key = { .object = object, .type = ITEM_MAP, .offset = group };
-	size_t count = (size_t)__builtin_popcount(mask);
-	uint8_t *p = record_add(t, RECORD_MAP, &key, 2 + count * MAP_ENTRY_BYTES);
+	uint16_t mapped = 0;
+	uint8_t *p;
 
+	for (unsigned i = 0; i < MAP_BLOCKS; i++)
+		if (mask >> i & 1 && entries[i].block)
+			mapped |= (uint16_t)(1u << i);
+	mask &= (uint16_t)~mapped;
+	if (mask) {
+		p = record_add(t, RECORD_UNMAP, &key, RECORD_MASK_BYTES);
+		if (p)
+			put_le16(p, mask);
+	}
+	if (!mapped)
+		return;
+	p = record_add(t, RECORD_MAP, &key,
+		RECORD_MASK_BYTES + (size_t)__builtin_popcount(mapped) * MAP_ENTRY_BYTES);
 	if (!p)
 		return;
-	put_le16(p, mask);
-	p += 2;
+	put_le16(p, mapped);
+	p += RECORD_MASK_BYTES;
 	for (unsigned i = 0; i < MAP_BLOCKS; i++) {
-		if (!(mask >> i & 1))
+		if (!(mapped >> i & 1))
 			continue;
-		if (entries[i].block)
-			map_entry_encode(p, &entries[i]);
-		else
-			memset(p, 0, MAP_ENTRY_BYTES);
+		map_entry_encode(p, &entries[i]);
 		p += MAP_ENTRY_BYTES;
 	}
 }
@@ -104,21 +99,6 @@ void txn_put_inode(struct txn *t, uint64_t object, const struct inode *inode)
 
 	inode_encode(value, inode);
 	txn_put(t, &key, value, sizeof(value));
-}
-
-/* Takes the next record; false at the end. */
-static bool record_next(struct record *r, const uint8_t **p, const uint8_t *end)
-{
-	if (end - *p < RECORD_HEAD_BYTES)
-		return false;
-	r->type = (enum record_type)(*p)[0];
-	r->key.type = (*p)[1];
-	r->len = le16(*p + 2);
-	r->key.object = le64(*p + 8);
-	r->key.offset = le64(*p + 16);
-	r->value = *p + RECORD_HEAD_BYTES;
-	*p = r->value + r->len;
-	return true;
 }
 
 /* The 16 entries of a group as they are now; all holes if there is no item. */
@@ -140,8 +120,7 @@ static enum cv_err map_read(struct volume *v, const struct item_key *key, uint8_
 static enum cv_err map_prepare(struct volume *v, const struct record *r)
 {
 	uint8_t value[MAP_BLOCKS * MAP_ENTRY_BYTES];
-	uint16_t mask = le16(r->value);
-	const uint8_t *entry = r->value + 2;
+	uint16_t mask = record_mask(r);
 	enum cv_err err = map_read(v, &r->key, value);
 
 	for (unsigned i = 0; i < MAP_BLOCKS && !err; i++) {
@@ -151,10 +130,9 @@ static enum cv_err map_prepare(struct volume *v, const struct record *r)
 			continue;
 		if (old)
 			err = alloc_load(&v->alloc, old);
-		if (!err && le48(entry))
-			err = alloc_load(&v->alloc, le48(entry));
-		entry += MAP_ENTRY_BYTES;
 	}
+	for (size_t i = 0; record_entry(r, i) && !err; i++)
+		err = alloc_load(&v->alloc, le48(record_entry(r, i)));
 	return err;
 }
 
@@ -168,7 +146,7 @@ enum cv_err txn_prepare(struct volume *v, const uint8_t *records, size_t len)
 
 	while (!err && record_next(&r, &p, end)) {
 		err = tree_prepare(&v->tree, &r.key);
-		if (!err && r.type == RECORD_MAP)
+		if (!err && r.key.type == ITEM_MAP)
 			err = map_prepare(v, &r);
 		puts++;
 	}
@@ -193,24 +171,28 @@ static void count_item(struct volume *v, const struct record *r, bool there)
 static void map_apply(struct volume *v, const struct record *r)
 {
 	uint8_t value[MAP_BLOCKS * MAP_ENTRY_BYTES];
-	uint16_t mask = le16(r->value);
-	const uint8_t *entry = r->value + 2;
+	uint16_t mask = record_mask(r);
 	size_t len = sizeof(value);
+	size_t next = 0;
 
 	/* cannot fail: the path was prepared */
 	if (map_read(v, &r->key, value) != CV_OK)
 		abort();
 	for (unsigned i = 0; i < MAP_BLOCKS; i++) {
 		uint8_t *slot = value + i * MAP_ENTRY_BYTES;
+		const uint8_t *entry;
 
 		if (!(mask >> i & 1))
 			continue;
 		if (le48(slot))
 			alloc_retire(&v->alloc, le48(slot), 1);
-		if (le48(entry))
+		entry = record_entry(r, next++);
+		if (entry) {
 			alloc_use(&v->alloc, le48(entry));
-		memcpy(slot, entry, MAP_ENTRY_BYTES);
-		entry += MAP_ENTRY_BYTES;
+			memcpy(slot, entry, MAP_ENTRY_BYTES);
+		} else {
+			memset(slot, 0, MAP_ENTRY_BYTES); /* UNMAP */
+		}
 	}
 	while (len && le48(value + len - MAP_ENTRY_BYTES) == 0)
 		len -= MAP_ENTRY_BYTES;
@@ -230,7 +212,7 @@ void txn_apply(struct volume *v, const uint8_t *records, size_t len)
 		const uint8_t *old;
 		size_t old_len;
 
-		if (r.type == RECORD_MAP) {
+		if (r.key.type == ITEM_MAP) {
 			map_apply(v, &r);
 			continue;
 		}
@@ -243,6 +225,17 @@ void txn_apply(struct volume *v, const uint8_t *records, size_t len)
 	v->dirty = true;
 }
 
+/* The frame is written before the tree changes, so the reply never comes before it. */
+static enum cv_err write_frame(struct volume *v, const struct txn *t)
+{
+	enum cv_err err = CV_ERR_INTERNAL;
+
+	err = log_append(&v->log, t->buf, t->len);
+	if (err)
+		v->frozen = true;
+	return err;
+}
+
 enum cv_err txn_commit(struct volume *v, struct txn *t, enum txn_class class)
 {
 	enum cv_err err = t->err;
@@ -251,11 +244,18 @@ enum cv_err txn_commit(struct volume *v, struct txn *t, enum txn_class class)
 		return err;
 	if (v->read_only || v->frozen || keyring_full(&v->keyring))
 		return CV_ERR_READ_ONLY;
-	err = checkpoint_make_room(v, class);
+	if (t->len == 0)
+		return CV_OK;
+	if (t->len > FRAME_RECORDS_MAX)
+		return CV_ERR_INTERNAL;
+	err = checkpoint_make_room(v, class, t->len);
 	if (!err)
 		err = txn_prepare(v, t->buf, t->len);
+	if (!err && v->log.active)
+		err = write_frame(v, t);
 	if (err)
 		return err;
 	txn_apply(v, t->buf, t->len);
+	flusher_wake(v);
 	return CV_OK;
 }

@@ -1,16 +1,13 @@
 /*
- * The one door for changes: an operation gathers records, txn_commit makes all of them happen or
- * none. txn_apply is what a replay of the log runs over the same bytes.
- *
- * A record is {type u8, item type u8, length u16, zero u32, object u64, offset u64} and `length`
- * bytes: for PUT the value, for DEL nothing, for MAP (offset is the group of 16 file blocks) a mask
- * u16 and one map entry per set bit, a hole being 36 zero bytes. No transaction touches more than
- * TXN_LEAVES_MAX leaves: longer work goes in slices behind an ORPHAN item (reap.h).
+ * The one door for changes: an operation gathers records (record.h), txn_commit writes them to the
+ * log as one frame and makes all of them happen, or none. txn_apply is what a replay of the log runs
+ * over the same bytes. No transaction touches more than TXN_LEAVES_MAX leaves or has more than
+ * FRAME_RECORDS_MAX bytes: longer work goes in slices behind an ORPHAN item (reap.h).
  */
 #ifndef CONCLAVE_FS_TXN_H
 #define CONCLAVE_FS_TXN_H
 
-#include "fs/item.h"
+#include "fs/record.h"
 #include "protocol/err.h"
 
 #define TXN_LEAVES_MAX 64
@@ -44,7 +41,8 @@ void txn_put_inode(struct txn *t, uint64_t object, const struct inode *inode);
 
 /*
  * CV_ERR_FULL, CV_ERR_READ_ONLY, CV_ERR_MEMORY, CV_ERR_IO, CV_ERR_TAMPERED: nothing has changed.
- * Data blocks that MAP records name were taken and written before.
+ * Data blocks that MAP records name were taken and written before. The lock stays held, so what an
+ * operation has read before stays true. On CV_OK the change outlives the process.
  */
 CV_MUST_CHECK enum cv_err txn_commit(struct volume *v, struct txn *t, enum txn_class class);
 

@@ -6,6 +6,7 @@ void model_init(struct model *m)
 {
 	memset(m, 0, sizeof(*m));
 	m->nodes[0] = (struct model_node){ .there = true, .dir = true };
+	m->file_max = MODEL_FILE_MAX;
 }
 
 void model_wipe(struct model *m)
@@ -154,10 +155,11 @@ static bool step_create(struct model *m, struct volume *v, uint32_t *random, boo
 
 static bool step_write(struct model *m, struct volume *v, uint32_t *random)
 {
-	static uint8_t data[70000];
+	static uint8_t data[MODEL_FILE_MAX / 4];
 	int file = pick(m, random, false);
-	size_t offset = next_random(random) % (MODEL_FILE_MAX - sizeof(data));
-	size_t len = 1 + next_random(random) % (next_random(random) % 4 ? 9000 : sizeof(data));
+	size_t most = m->file_max / 4;
+	size_t offset = next_random(random) % (m->file_max - most);
+	size_t len = 1 + next_random(random) % (next_random(random) % 4 ? 9000 : most);
 	size_t done;
 	enum cv_err err;
 
@@ -178,7 +180,7 @@ static bool step_write(struct model *m, struct volume *v, uint32_t *random)
 static bool step_truncate(struct model *m, struct volume *v, uint32_t *random)
 {
 	int file = pick(m, random, false);
-	size_t size = next_random(random) % MODEL_FILE_MAX;
+	size_t size = next_random(random) % m->file_max;
 	struct model_node *n;
 
 	if (file < 0)
@@ -197,8 +199,8 @@ static bool step_truncate(struct model *m, struct volume *v, uint32_t *random)
 static bool step_space(struct model *m, struct volume *v, uint32_t *random)
 {
 	int file = pick(m, random, false);
-	size_t from = next_random(random) % MODEL_FILE_MAX;
-	size_t len = 1 + next_random(random) % (MODEL_FILE_MAX - from);
+	size_t from = next_random(random) % m->file_max;
+	size_t len = 1 + next_random(random) % (m->file_max - from);
 	struct model_node *n;
 	enum cv_err err;
 
@@ -210,6 +212,11 @@ static bool step_space(struct model *m, struct volume *v, uint32_t *random)
 		if (!err && n->size < from + len)
 			n->size = from + len;
 		return !err || err == CV_ERR_FULL;
+	}
+	if (m->whole_blocks) {
+		/* a hole in whole blocks, or zeros within one, are one transaction each */
+		from -= from % BLOCK_BYTES;
+		len = len < BLOCK_BYTES ? len : len - len % BLOCK_BYTES;
 	}
 	if (data_punch(v, object_of(m, v, file), from, len))
 		return false;

@@ -27,6 +27,8 @@ struct model_name {
 struct model {
 	struct model_node nodes[MODEL_NODES]; /* 0 is the root directory */
 	struct model_name names[MODEL_NAMES];
+	size_t file_max;   /* MODEL_FILE_MAX at most */
+	bool whole_blocks; /* every step is one transaction that a reader can tell */
 };
 
 void model_init(struct model *m);

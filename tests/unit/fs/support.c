@@ -24,6 +24,14 @@ static enum cv_err should_fail(struct image *image)
 	return CV_OK;
 }
 
+/* NULL: never written. */
+static const uint8_t *block_below(const struct image *image, uint64_t block)
+{
+	while (image && (block >= image->size / BLOCK_BYTES || !image->block[block]))
+		image = image->below;
+	return image ? image->block[block] : NULL;
+}
+
 static enum cv_err image_read(struct store *s, uint64_t offset, void *buf, size_t len)
 {
 	struct image *image = (struct image *)s;
@@ -35,7 +43,7 @@ static enum cv_err image_read(struct store *s, uint64_t offset, void *buf, size_
 	if (offset > image->size || len > image->size - offset)
 		return CV_ERR_IO;
 	for (size_t i = 0; i < len; i += BLOCK_BYTES) {
-		const uint8_t *block = image->block[(offset + i) / BLOCK_BYTES];
+		const uint8_t *block = block_below(image, (offset + i) / BLOCK_BYTES);
 
 		if (block)
 			memcpy(p + i, block, BLOCK_BYTES);
@@ -47,8 +55,13 @@ static enum cv_err image_read(struct store *s, uint64_t offset, void *buf, size_
 
 uint8_t *image_block(struct image *image, uint64_t block)
 {
-	if (!image->block[block])
+	const uint8_t *below = block_below(image, block);
+
+	if (!image->block[block]) {
 		image->block[block] = calloc(1, BLOCK_BYTES);
+		if (below)
+			memcpy(image->block[block], below, BLOCK_BYTES);
+	}
 	return image->block[block];
 }
 
@@ -93,9 +106,16 @@ static enum cv_err image_flush(struct store *s)
 {
 	struct image *image = (struct image *)s;
 	enum cv_err err = should_fail(image);
+	size_t covers = image->op_count;
 
-	if (!err && image->recording)
-		record_new(image)->flush = true;
+	if (!err && image->on_flush)
+		image->on_flush(image->on_flush_user);
+	if (!err && image->recording) {
+		struct record_op *op = record_new(image);
+
+		op->flush = true;
+		op->covers = covers;
+	}
 	return err;
 }
 
@@ -138,7 +158,7 @@ static void image_drop(struct image *image, uint64_t offset, size_t len)
 {
 	for (uint64_t b = offset / BLOCK_BYTES; b < (offset + len) / BLOCK_BYTES; b++) {
 		free(image->block[b]);
-		image->block[b] = NULL;
+		image->block[b] = image->below ? calloc(1, BLOCK_BYTES) : NULL;
 	}
 }
 
@@ -213,8 +233,16 @@ struct image *image_copy(const struct image *image)
 	struct image *copy = image_blank(image->size);
 
 	for (uint64_t b = 0; b < image->size / BLOCK_BYTES; b++)
-		if (image->block[b])
-			memcpy(image_block(copy, b), image->block[b], BLOCK_BYTES);
+		if (block_below(image, b))
+			memcpy(image_block(copy, b), block_below(image, b), BLOCK_BYTES);
+	return copy;
+}
+
+struct image *image_over(const struct image *image)
+{
+	struct image *copy = image_blank(image->size);
+
+	copy->below = image;
 	return copy;
 }
 

@@ -20,6 +20,7 @@
 /* One recorded call. */
 struct record_op {
 	bool flush;
+	size_t covers; /* of a flush: the calls that were done when it began */
 	bool resize;  /* offset: the new size */
 	bool discard; /* offset and len */
 	uint64_t offset;
@@ -27,10 +28,14 @@ struct record_op {
 	uint8_t *bytes; /* what was written */
 };
 
-/* A container in memory: 4096-byte blocks, those never written are NULL and read as zeros. */
+/*
+ * A container in memory: 4096-byte blocks. Those never written are NULL, and read as what the image
+ * below has, or as zeros.
+ */
 struct image {
 	struct store store;
 	uint64_t size;
+	const struct image *below;
 	uint8_t **block;
 	bool recording;
 	struct record_op *ops;
@@ -41,6 +46,8 @@ struct image {
 	unsigned long fail_reads_at;
 	enum cv_err fail_with;
 	bool fail_sticky; /* everything after it fails, too */
+	void (*on_flush)(void *user); /* called while a flush is on its way */
+	void *on_flush_user;
 	unsigned long calls;
 	unsigned long reads;
 };
@@ -59,6 +66,8 @@ struct image *image_blank(uint64_t size);
 /* An image with a fresh volume. */
 struct image *image_new(uint64_t size);
 struct image *image_copy(const struct image *image);
+/* A copy that holds what differs only; `image` must stay as it is while the copy lives. */
+struct image *image_over(const struct image *image);
 void image_free(struct image *image);
 struct volume *image_open(struct image *image);
 enum cv_err image_try_open(struct image *image, struct volume **v);

@@ -1,177 +1,153 @@
 /*
- * Power cuts: everything written to the container is recorded, and states that a cut may leave are
- * built from it, opened and compared with the tree of the checkpoint that the state claims.
+ * Killed processes and power cuts: everything written to the container is recorded, and states that
+ * either may leave are built from it, opened, checked and compared. After a kill nothing that was
+ * answered may be missing; after a cut nothing that was fsynced; and what is there is always the
+ * tree after some step, with every step before it.
  */
 #include <stdio.h>
 
 #include "fs/checkpoint.h"
-#include "tests/unit/fs/model.h"
+#include "tests/unit/fs/history.h"
 
-#define ROUNDS 24
-#define STEPS_PER_ROUND 5
-#define VOLUME_BYTES (VOLUME_SIZE_MIN + ((uint64_t)16 << 20))
-
-/* The tree of one generation, and from which recorded call on it is durable. */
-struct snapshot {
-	uint64_t generation;
-	size_t durable_at;
-	struct model model;
+static const struct history_shape quiet = { .seed = 5, .steps = 130, .syncs = 6, .checkpoints = 20 };
+static const struct history_shape busy = {
+	.seed = 11, .steps = 100, .syncs = 5, .checkpoints = 18, .busy = true
+};
+static const struct history_shape wrapping = {
+	.seed = 23, .steps = 90, .syncs = 4, .checkpoints = 40, .busy = true, .wrap = true
 };
 
-struct history {
-	struct image *base;  /* before the first recorded call */
-	struct image *image; /* with the record */
-	struct snapshot shots[ROUNDS + 2];
-	size_t count;
-};
-
-static void remember(struct history *h, struct volume *v, const struct model *m)
+static struct image *over_with(const struct image *base, const struct record_op *op, size_t pages)
 {
-	struct snapshot *s = &h->shots[h->count++];
+	struct image *image = image_over(base);
 
-	s->generation = volume_generation(v);
-	s->durable_at = h->image->op_count;
-	model_copy(&s->model, m);
+	for (size_t i = 0; i < pages; i++)
+		memcpy(image_block(image, op->offset / BLOCK_BYTES + i),
+			op->bytes + i * BLOCK_BYTES, BLOCK_BYTES);
+	return image;
 }
 
-static void make_history(struct history *h, uint32_t seed)
-{
-	uint32_t random = seed;
-	struct volume *v;
-	struct model m;
-
-	h->image = image_new(VOLUME_BYTES);
-	h->count = 0;
-	v = image_open(h->image);
-	h->base = image_copy(h->image);
-	image_record(h->image);
-	model_init(&m);
-	remember(h, v, &m);
-	for (unsigned round = 0; round < ROUNDS; round++) {
-		for (unsigned step = 0; step < STEPS_PER_ROUND; step++)
-			assert_true(model_step(&m, v, &random));
-		/* the operations themselves are too small for a checkpoint of their own */
-		assert_int_equal(volume_generation(v), h->shots[h->count - 1].generation);
-		assert_int_equal(checkpoint_run(v, SUPER_OPEN), CV_OK);
-		remember(h, v, &m);
-	}
-	model_wipe(&m);
-	volume_drop(v);
-}
-
-static void free_history(struct history *h)
-{
-	for (size_t i = 0; i < h->count; i++)
-		model_wipe(&h->shots[i].model);
-	image_free(h->base);
-	image_free(h->image);
-}
-
-static uint64_t durable_generation(const struct history *h, size_t calls)
-{
-	uint64_t g = 0;
-
-	for (size_t i = 0; i < h->count; i++)
-		if (h->shots[i].durable_at <= calls)
-			g = h->shots[i].generation;
-	return g;
-}
-
-/* Opens a state in which the first `calls` calls had returned, and compares. */
-static void assert_state(const struct history *h, struct image *state, size_t calls, bool check)
-{
-	struct volume *v = NULL;
-	uint64_t g;
-	size_t i;
-
-	if (image_try_open(state, &v) != CV_OK)
-		fail_msg("after %zu calls: does not open", calls);
-	g = volume_generation(v) - 1; /* opening wrote one of its own */
-	assert_true(g >= durable_generation(h, calls));
-	for (i = 0; i < h->count && h->shots[i].generation != g; i++)
-		;
-	assert_true(i < h->count);
-	if (!model_equal(&h->shots[i].model, v))
-		fail_msg("after %zu calls: generation %lu differs", calls, (unsigned long)g);
-	if (check)
-		assert_clean(v);
-	volume_drop(v);
-	image_free(state);
-}
-
-static void opens_after_every_prefix(void **state)
+/* After every call, and within a write after each of its pages, which is where a kill can fall. */
+static void kill_everywhere(const struct history_shape *shape)
 {
 	struct history h;
 	struct image *now;
+	uint32_t random = 1;
 
-	(void)state;
-	make_history(&h, 5);
+	history_make(&h, shape);
 	now = image_copy(h.base);
 	for (size_t k = 0; k <= h.image->op_count; k++) {
-		/* between flushes nothing but the order of writes differs: every 7th will do */
-		if (k == h.image->op_count || h.image->ops[k].flush || k % 7 == 0)
-			assert_state(&h, image_copy(now), k, k % 5 == 0);
-		if (k < h.image->op_count)
-			image_apply(now, &h.image->ops[k]);
+		const struct record_op *op = k < h.image->op_count ? &h.image->ops[k] : NULL;
+		size_t low = history_answered(&h, k);
+		char what[64];
+
+		(void)snprintf(what, sizeof(what), "seed %u: killed after call %zu", shape->seed, k);
+		/* a flush changes nothing */
+		if (k == 0 || !h.image->ops[k - 1].flush)
+			(void)history_assert(&h, image_over(now), low, low + 1, k % 9 == 0, what);
+		if (op && !op->flush && op->len > BLOCK_BYTES) {
+			size_t pages = 1 + next_random(&random) % (op->len / BLOCK_BYTES - 1);
+
+			(void)history_assert(
+				&h, over_with(now, op, pages), low, low + 1, false, what);
+		}
+		if (op)
+			image_apply(now, op);
 	}
 	image_free(now);
-	free_history(&h);
+	history_free(&h);
 }
 
-/* A write of which only some 512-byte sectors arrived. */
-static void apply_torn(struct image *image, const struct record_op *op, uint32_t *random)
+static void a_kill_loses_nothing_that_was_answered(void **state)
 {
-	for (size_t at = 0; at < op->len; at += 512) {
-		uint8_t *block = image_block(image, (op->offset + at) / BLOCK_BYTES);
-
-		if (next_random(random) % 2)
-			memcpy(block + (op->offset + at) % BLOCK_BYTES, op->bytes + at, 512);
-	}
-}
-
-static void opens_with_any_subset_of_unflushed_writes(void **state)
-{
-	struct history h;
-	struct image *flushed;
-	uint32_t random = 99;
-	size_t last_flush = 0;
-
 	(void)state;
-	make_history(&h, 11);
-	flushed = image_copy(h.base);
-	for (size_t k = 0; k < h.image->op_count; k++) {
-		if (!h.image->ops[k].flush)
-			continue;
-		for (unsigned variant = 0; variant < 4; variant++) {
-			struct image *cut = image_copy(flushed);
+	kill_everywhere(&quiet);
+	kill_everywhere(&busy);
+	kill_everywhere(&wrapping);
+}
 
-			for (size_t i = last_flush; i < k; i++) {
-				if (next_random(&random) % 3 == 0)
-					image_apply(cut, &h.image->ops[i]);
-				else if (next_random(&random) % 2)
-					apply_torn(cut, &h.image->ops[i], &random);
-			}
-			assert_state(&h, cut, last_flush, variant == 0);
-		}
-		for (size_t i = last_flush; i < k; i++)
-			image_apply(flushed, &h.image->ops[i]);
-		last_flush = k + 1;
+static enum arrival any_arrival(uint32_t *random)
+{
+	static const enum arrival all[] = { ARRIVED_WHOLE, ARRIVED_WHOLE, ARRIVED_NOT,
+		ARRIVED_PAGES, ARRIVED_SECTORS, ARRIVED_GARBAGE };
+
+	return all[next_random(random) % (sizeof(all) / sizeof(all[0]))];
+}
+
+/* What was flushed, and of what came after it what chance brings. */
+static struct image *cut_state(const struct history *h, const struct image *flushed, size_t covers,
+	size_t calls, unsigned kind, uint32_t *random)
+{
+	struct image *cut = image_over(flushed);
+
+	for (size_t i = covers; i < calls; i++) {
+		enum arrival how = kind == 0   ? ARRIVED_WHOLE
+				   : kind == 1 ? (enum arrival)(next_random(random) % 2)
+				   : kind == 2 ? ARRIVED_SECTORS
+				   : kind == 3 ? ARRIVED_GARBAGE
+					       : any_arrival(random);
+
+		apply_arrival(cut, &h->image->ops[i], how, random);
+	}
+	return cut;
+}
+
+static void cut_everywhere(const struct history_shape *shape, unsigned variants)
+{
+	uint32_t random = shape->seed * 77;
+	struct image *flushed;
+	size_t applied = 0;
+	struct history h;
+
+	history_make(&h, shape);
+	flushed = image_copy(h.base);
+	for (size_t k = 1; k <= h.image->op_count; k++) {
+		size_t f = history_flushed(&h, k);
+		size_t covers = f ? h.image->ops[f - 1].covers : 0;
+		char what[64];
+
+		for (; applied < covers; applied++)
+			image_apply(flushed, &h.image->ops[applied]);
+		(void)snprintf(what, sizeof(what), "seed %u: cut after call %zu", shape->seed, k);
+		for (unsigned n = 0; n < variants; n++)
+			(void)history_assert(&h,
+				cut_state(&h, flushed, covers, k, n ? n % 5 : 4, &random),
+				history_durable(&h, k), history_answered(&h, k) + 1,
+				k % 11 == 0 && n == 0, what);
 	}
 	image_free(flushed);
-	free_history(&h);
+	history_free(&h);
 }
 
-static bool is_superblock(const struct record_op *op)
+static void a_cut_loses_nothing_that_was_fsynced(void **state)
 {
-	return !op->flush && op->len == BLOCK_BYTES &&
-	       op->offset % ((uint64_t)SUPER_STRIDE_BLOCKS * BLOCK_BYTES) == 0;
+	(void)state;
+	cut_everywhere(&quiet, 2 * long_factor());
+	cut_everywhere(&busy, 2 * long_factor());
+	cut_everywhere(&wrapping, 2 * long_factor());
+}
+
+static void many_more_histories(void **state)
+{
+	(void)state;
+	for (uint32_t seed = 100; seed < 100 + (long_factor() - 1) * 4; seed++) {
+		struct history_shape shape = { .seed = seed,
+			.steps = 60 + seed % 70,
+			.syncs = 2 + seed % 9,
+			.checkpoints = 8 + seed % 30,
+			.busy = seed % 2,
+			.wrap = seed % 3 == 0 };
+
+		kill_everywhere(&shape);
+		cut_everywhere(&shape, 5);
+	}
 }
 
 /* Opens again and again, each time cut one call later, until opening is not cut any more. */
-static void cut_while_opening(const struct image *now)
+static void cut_while_opening(const struct history *h, const struct image *now, size_t want)
 {
 	for (unsigned long n = 1;; n++) {
-		struct image *cut = image_copy(now);
+		struct image *cut = image_over(now);
 		struct volume *v = NULL;
 		enum cv_err err;
 
@@ -180,44 +156,84 @@ static void cut_while_opening(const struct image *now)
 		err = image_try_open(cut, &v);
 		volume_drop(v);
 		cut->fail_at = 0;
-		v = image_open(cut);
-		assert_clean(v);
-		assert_int_equal(volume_close(v), CV_OK);
-		image_free(cut);
+		(void)history_assert(h, cut, want, want, n % 4 == 0, "cut while it opens");
 		if (!err)
 			break;
-		assert_true(n < 100);
+		assert_true(n < 200);
 	}
 }
 
-/* A cut after any superblock write, and another in the first writes of the next session. */
-static void opens_after_cuts_while_opening(void **state)
+static void recovery_may_be_cut_anywhere(void **state)
 {
 	struct history h;
 	struct image *now;
-	unsigned tried = 0;
 
 	(void)state;
-	make_history(&h, 23);
+	history_make(&h, &busy);
 	now = image_copy(h.base);
-	for (size_t k = 0; k < h.image->op_count && tried < 8; k++) {
+	for (size_t k = 0; k < h.image->op_count; k++) {
 		image_apply(now, &h.image->ops[k]);
-		if (!is_superblock(&h.image->ops[k]))
-			continue;
-		cut_while_opening(now);
-		tried++;
+		if (k % 40 == 7)
+			cut_while_opening(&h, now,
+				history_assert(&h, image_over(now), 0, h.count, false, "whole"));
 	}
-	assert_int_equal(tried, 8);
 	image_free(now);
-	free_history(&h);
+	history_free(&h);
+}
+
+/* A crash, a session that goes on, a crash again: the logs of both do not mix. */
+static void sessions_follow_each_other(void **state)
+{
+	struct history h;
+
+	(void)state;
+	history_make(&h, &quiet);
+	for (unsigned round = 0; round < 25; round++) {
+		uint64_t want = h.steps[h.count - 1].digest;
+
+		volume_drop(h.volume);
+		h.volume = image_open(h.image);
+		assert_true(tree_digest(h.volume) == want);
+		assert_clean(h.volume);
+		history_go_on(&h, &quiet, 6);
+	}
+	assert_int_equal(volume_close(h.volume), CV_OK);
+	h.volume = image_open(h.image);
+	assert_null(volume_notice(h.volume));
+	assert_true(tree_digest(h.volume) == h.steps[h.count - 1].digest);
+	history_free(&h);
+}
+
+static void reads_an_unclean_volume_without_writing(void **state)
+{
+	struct volume_open_options o = test_open_options();
+	struct volume *v = NULL;
+	struct image *copy;
+	struct history h;
+
+	(void)state;
+	history_make(&h, &quiet);
+	copy = image_over(h.image);
+	o.read_only = true;
+	assert_int_equal(volume_open_store(&v, &copy->store, &o, NULL), CV_OK);
+	assert_true(tree_digest(v) == h.steps[h.count - 1].digest);
+	assert_non_null(volume_notice(v));
+	assert_clean(v);
+	assert_int_equal(volume_close(v), CV_OK);
+	assert_int_equal(copy->calls, 0);
+	image_free(copy);
+	history_free(&h);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(opens_after_every_prefix),
-		cmocka_unit_test(opens_with_any_subset_of_unflushed_writes),
-		cmocka_unit_test(opens_after_cuts_while_opening),
+		cmocka_unit_test(a_kill_loses_nothing_that_was_answered),
+		cmocka_unit_test(a_cut_loses_nothing_that_was_fsynced),
+		cmocka_unit_test(many_more_histories),
+		cmocka_unit_test(recovery_may_be_cut_anywhere),
+		cmocka_unit_test(sessions_follow_each_other),
+		cmocka_unit_test(reads_an_unclean_volume_without_writing),
 	};
 
 	support_init();

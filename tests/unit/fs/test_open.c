@@ -149,7 +149,7 @@ static void goes_back_a_generation_only_as_told(void **state)
 	image_free(image);
 }
 
-/* The tree of the older pair stays whole while the newer one is worked on. */
+/* The older pair's tree and the log behind it stay whole while the newer one is worked on. */
 static void keeps_the_older_tree_whole(void **state)
 {
 	struct image *image = image_new(VOLUME_SIZE_MIN);
@@ -180,11 +180,8 @@ static void keeps_the_older_tree_whole(void **state)
 		memset(image_block(older, super_slot_block(newest + 2)), 0, BLOCK_BYTES);
 		w = image_open(older);
 		assert_clean(w);
-		if (round > 3) {
-			fill_pattern(data, sizeof(data), round - 2);
-			assert_int_equal(volume_read(w, "/a", 0, back, sizeof(back), &got), CV_OK);
-			assert_memory_equal(back, data, sizeof(data));
-		}
+		assert_int_equal(volume_read(w, "/a", 0, back, sizeof(back), &got), CV_OK);
+		assert_memory_equal(back, data, sizeof(data));
 		volume_drop(w);
 		image_free(older);
 		assert_int_equal(checkpoint_run(v, SUPER_OPEN), CV_OK);

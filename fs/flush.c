@@ -1,0 +1,193 @@
+#include "fs/flush.h"
+
+#include <errno.h>
+#include <time.h>
+
+#include "fs/checkpoint.h"
+#include "fs/state.h"
+#include "host/log.h"
+
+#define FLUSH_EVERY_S 1
+#define CHECKPOINT_EVERY_S 60
+
+enum cv_err flush_init(struct flush *f)
+{
+	pthread_condattr_t attr;
+	int e;
+
+	if (pthread_condattr_init(&attr))
+		return CV_ERR_MEMORY;
+	e = pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	if (!e)
+		e = pthread_cond_init(&f->wake, &attr);
+	(void)pthread_condattr_destroy(&attr);
+	if (e)
+		return CV_ERR_MEMORY;
+	(void)pthread_cond_init(&f->done, NULL);
+	(void)pthread_mutex_init(&f->turn, NULL);
+	return CV_OK;
+}
+
+void flush_wipe(struct flush *f)
+{
+	(void)pthread_cond_destroy(&f->wake);
+	(void)pthread_cond_destroy(&f->done);
+	(void)pthread_mutex_destroy(&f->turn);
+}
+
+enum cv_err flush_store(struct volume *v)
+{
+	struct flush *f = &v->flush;
+	enum cv_err err = CV_ERR_IO;
+
+	(void)pthread_mutex_lock(&f->turn);
+	if (!f->failed)
+		err = store_flush(v->store);
+	if (err)
+		f->failed = true;
+	(void)pthread_mutex_unlock(&f->turn);
+	return err;
+}
+
+static void lead(struct volume *v)
+{
+	enum cv_err err = CV_ERR_INTERNAL;
+	uint64_t newest = log_newest(&v->log);
+
+	v->flush.leading = true;
+	log_round(&v->log);
+	(void)pthread_mutex_unlock(&v->lock);
+	err = flush_store(v);
+	(void)pthread_mutex_lock(&v->lock);
+	v->flush.leading = false;
+	if (err)
+		v->frozen = true;
+	else if (v->log.durable < newest)
+		v->log.durable = newest;
+	(void)pthread_cond_broadcast(&v->flush.done);
+}
+
+enum cv_err flush_wait(struct volume *v)
+{
+	uint64_t newest = log_newest(&v->log);
+
+	if (v->frozen)
+		return CV_ERR_READ_ONLY;
+	if (!v->log.active)
+		return CV_OK;
+	while (!v->frozen && v->log.durable < newest) {
+		if (v->flush.leading)
+			(void)pthread_cond_wait(&v->flush.done, &v->lock);
+		else
+			lead(v);
+	}
+	return v->log.durable >= newest ? CV_OK : CV_ERR_IO;
+}
+
+static bool anything_new(const struct volume *v)
+{
+	if (v->frozen)
+		return !v->flush.told;
+	return v->dirty || v->log.durable < log_newest(&v->log);
+}
+
+static struct timespec seconds_from_now(time_t s)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	t.tv_sec += s;
+	return t;
+}
+
+/* Until the next second ends, a checkpoint is due, or there is something to do at all. */
+static void sleep_a_while(struct volume *v)
+{
+	struct flush *f = &v->flush;
+	struct timespec end;
+
+	f->idle = true;
+	while (!f->stop && !anything_new(v))
+		(void)pthread_cond_wait(&f->wake, &v->lock);
+	f->idle = false;
+	end = seconds_from_now(FLUSH_EVERY_S);
+	while (!f->stop && !f->kick)
+		if (pthread_cond_timedwait(&f->wake, &v->lock, &end) == ETIMEDOUT)
+			break;
+}
+
+static void *flusher(void *user)
+{
+	struct volume *v = user;
+	struct flush *f = &v->flush;
+	struct timespec due = seconds_from_now(CHECKPOINT_EVERY_S);
+
+	(void)pthread_mutex_lock(&v->lock);
+	while (!f->stop) {
+		struct timespec now;
+
+		sleep_a_while(v);
+		if (f->stop)
+			break;
+		now = seconds_from_now(0);
+		if (v->frozen)
+			f->kick = false;
+		else if (f->kick || (v->dirty && now.tv_sec >= due.tv_sec)) {
+			checkpoint_background(v);
+			f->kick = false;
+			due = seconds_from_now(CHECKPOINT_EVERY_S);
+		} else if (!f->leading && v->log.durable < log_newest(&v->log)) {
+			lead(v);
+		}
+		if (v->frozen && !f->told)
+			log_error("flush: a write to the container or its flush failed; the volume "
+				  "is read-only from now on");
+		f->told = v->frozen;
+	}
+	(void)pthread_mutex_unlock(&v->lock);
+	return NULL;
+}
+
+enum cv_err flusher_start(struct volume *v)
+{
+	struct flush *f = &v->flush;
+
+	if (v->read_only)
+		return CV_OK;
+	(void)pthread_mutex_lock(&v->lock);
+	f->stop = false;
+	f->started = pthread_create(&f->thread, NULL, flusher, v) == 0;
+	(void)pthread_mutex_unlock(&v->lock);
+	return f->started ? CV_OK : CV_ERR_MEMORY;
+}
+
+void flusher_stop(struct volume *v)
+{
+	struct flush *f = &v->flush;
+
+	if (!f->started)
+		return;
+	(void)pthread_mutex_lock(&v->lock);
+	f->stop = true;
+	(void)pthread_cond_signal(&f->wake);
+	(void)pthread_mutex_unlock(&v->lock);
+	(void)pthread_join(f->thread, NULL);
+	f->started = false;
+}
+
+void flusher_wake(struct volume *v)
+{
+	if (v->flush.idle)
+		(void)pthread_cond_signal(&v->flush.wake);
+}
+
+bool flusher_kick(struct volume *v)
+{
+	if (!v->flush.started)
+		return false;
+	if (!v->flush.kick) {
+		v->flush.kick = true;
+		(void)pthread_cond_signal(&v->flush.wake);
+	}
+	return true;
+}
