@@ -84,6 +84,8 @@ static void add_volume(cJSON *doc, const struct volume *v)
 	add_number(cache, "misses", c->misses);
 	add_number(cache, "nodes", c->clean.count + c->dirty.count);
 	add_number(cache, "nodes_max", c->clean_max);
+	add_number(doc, "frames", log_newest(&v->log));
+	add_number(doc, "frames_durable", v->log.durable);
 }
 
 static void add_counters(cJSON *doc, struct counters *c)
