@@ -19,6 +19,7 @@
 #include "host/exit_code.h"
 #include "host/log.h"
 #include "host/ready.h"
+#include "host/sandbox.h"
 #include "host/secret.h"
 #include "protocol/crypto.h"
 
@@ -195,6 +196,26 @@ static void tell_gateways(struct watcher *w, enum cv_err outcome)
 		log_warning("events: %s", cv_err_text(err));
 }
 
+/*
+ * The volume process runs and the mount stands: from here on only answers of gateways are read, and
+ * no program is started any more. Who is not root unmounts by fusermount3 and stays as he is.
+ */
+static enum cv_err give_up_power(void)
+{
+	const struct sandbox_spec spec = { .mode = SANDBOX_BEST_EFFORT,
+		.profile = SANDBOX_WATCHER };
+	enum cv_err err;
+
+	if (geteuid() != 0)
+		return CV_OK;
+	err = sandbox_enter(&spec);
+	if (err != CV_OK)
+		log_error("sandbox: %s", cv_err_text(err));
+	else if (sandbox_warning() != NULL)
+		log_warning("sandbox: %s", sandbox_warning());
+	return err;
+}
+
 static enum cv_err announce(struct watcher *w, const struct volume_ctl_message *m)
 {
 	const struct watcher_request *r = w->request;
@@ -210,6 +231,9 @@ static enum cv_err announce(struct watcher *w, const struct volume_ctl_message *
 		log_error("run directory %s: %s", r->options->run_dir, cv_err_text(err));
 		return err;
 	}
+	err = give_up_power();
+	if (err != CV_OK)
+		return err;
 	w->generation = m->generation;
 	w->since_ms = clock_monotonic_ms();
 	snprintf(line, sizeof(line),

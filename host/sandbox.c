@@ -4,6 +4,7 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <pwd.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -58,24 +59,34 @@ static enum cv_err change_user(char why[SANDBOX_WHY_MAX], const char *user)
 	return CV_OK;
 }
 
-static enum cv_err drop_capabilities(char why[SANDBOX_WHY_MAX])
+/* All but `kept` (a bit mask of capabilities 0 to 31), which must be there. */
+static enum cv_err drop_capabilities(char why[SANDBOX_WHY_MAX], uint32_t kept)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct data[2];
 
 	/* without CAP_SETPCAP the bounding set stays; no_new_privs makes it worthless */
 	for (int cap = 0; cap < 64; cap++)
-		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) != 0 && errno != EINVAL && errno != EPERM)
+		if ((cap > 31 || (kept >> cap & 1) == 0) &&
+			prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) != 0 && errno != EINVAL &&
+			errno != EPERM)
 			goto failed;
 	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0 && errno != EINVAL)
 		goto failed;
 	memset(data, 0, sizeof(data));
+	data[0].permitted = kept;
+	data[0].effective = kept;
 	if (syscall(SYS_capset, &header, data) != 0)
 		goto failed;
 	return CV_OK;
 failed:
 	snprintf(why, SANDBOX_WHY_MAX, "cannot drop capabilities: %s", strerror(errno));
 	return CV_ERR_PERMISSION;
+}
+
+static uint32_t kept_by(enum sandbox_profile profile)
+{
+	return profile == SANDBOX_WATCHER ? UINT32_C(1) << CAP_SYS_ADMIN : 0;
 }
 
 static enum cv_err no_new_privileges(char why[SANDBOX_WHY_MAX])
@@ -110,11 +121,11 @@ enum cv_err sandbox_enter(const struct sandbox_spec *spec)
 		(void)note(SANDBOX_REQUIRE, why);
 		return err;
 	}
-	if (!monitor && drop_capabilities(why) != CV_OK)
+	if (!monitor && drop_capabilities(why, kept_by(spec->profile)) != CV_OK)
 		err = note(spec->mode, why);
 	if (err == CV_OK && no_new_privileges(why) != CV_OK)
 		err = note(spec->mode, why);
-	if (err == CV_OK && !monitor && sandbox_landlock(why, spec) != CV_OK)
+	if (err == CV_OK && !monitor && spec->profile != SANDBOX_WATCHER && sandbox_landlock(why, spec) != CV_OK)
 		err = note(spec->mode, why);
 	if (err == CV_OK && sandbox_seccomp(why, spec->profile) != CV_OK)
 		err = note(spec->mode, why);

@@ -11,6 +11,9 @@
  *   SENDER   outgoing network, no listening, no new processes; files only below `paths`
  *   FRONT    network, no new processes; files only below `paths`
  *   VOLUME   no network, no new processes, no opening of files at all: inherited descriptors only
+ *   WATCHER  outgoing network, connections on a listener that it has, no new processes, files as its
+ *            user; of all capabilities only CAP_SYS_ADMIN, of what that opens only umount2. No
+ *            Landlock: it would forbid umount2
  *   MONITOR  starts the others, and what it forbids they inherit: so only what none of them may
  *            do (ptrace, mounts, modules, bpf, ...); capabilities and user stay
  * A refused call gets EPERM, but exec and ptrace end the process (SIGSYS). KEEPER, SENDER and
@@ -38,6 +41,7 @@ enum sandbox_profile {
 	SANDBOX_SENDER,
 	SANDBOX_FRONT,
 	SANDBOX_MONITOR,
+	SANDBOX_WATCHER,
 	SANDBOX_VOLUME
 };
 
@@ -50,7 +54,7 @@ struct sandbox_spec {
 	enum sandbox_mode mode;
 	enum sandbox_profile profile;
 	const char *user; /* switch to this user and its groups; NULL: stay */
-	const struct sandbox_path *paths; /* VOLUME, MONITOR: not used */
+	const struct sandbox_path *paths; /* VOLUME, MONITOR, WATCHER: not used */
 	size_t path_count;
 };
 

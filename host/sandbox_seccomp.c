@@ -64,6 +64,10 @@ static const char *const connect_calls[] = { "connect", "bind", NULL };
 static const char *const listen_calls[] = { "bind", "listen", "accept", "accept4", "connect",
 	"socketpair", NULL };
 
+/* The control socket listens already; a mount may be taken away, and a child that ended be met. */
+static const char *const watcher_calls[] = { "accept", "accept4", "umount2", "waitid", "wait4",
+	"pidfd_send_signal", NULL };
+
 /* Ending the process is the right answer: nothing of ours ever asks. */
 static const char *const fatal_calls[] = { "execve", "execveat", "ptrace", "process_vm_readv",
 	"process_vm_writev", NULL };
@@ -151,8 +155,11 @@ static int add_rules(scmp_filter_ctx ctx, enum sandbox_profile profile)
 		r = add_ioctl(ctx);
 	if (r == 0 && profile != SANDBOX_VOLUME)
 		r = add_names(ctx, SCMP_ACT_ALLOW, file_calls);
-	if (r == 0 && (profile == SANDBOX_SENDER || profile == SANDBOX_FRONT))
+	if (r == 0 && (profile == SANDBOX_SENDER || profile == SANDBOX_FRONT ||
+			      profile == SANDBOX_WATCHER))
 		r = add_network(ctx, profile);
+	if (r == 0 && profile == SANDBOX_WATCHER)
+		r = add_names(ctx, SCMP_ACT_ALLOW, watcher_calls);
 	return r;
 }
 

@@ -227,14 +227,18 @@ def test_processes_lock_their_memory_and_leave_no_core(dev):
             assert int(locked.split()[1]) > 0
 
 
+CAP_SYS_ADMIN = 1 << 21
+
+
 @needs_fuse
-def test_the_volume_process_has_no_power(dev):
+@pytest.mark.parametrize("which, capabilities", [("watcher", CAP_SYS_ADMIN), ("volume", 0)])
+def test_the_processes_of_a_mount_have_given_up_their_power(dev, which, capabilities):
     with dev.mounted():
-        _, volume = pids(dev)
+        pid = dict(zip(("watcher", "volume"), pids(dev)))[which]
         status = dict(line.split(":", 1) for line in
-                      pathlib.Path(f"/proc/{volume}/status").read_text().splitlines())
-        assert int(status["CapEff"], 16) == 0
-        assert int(status["CapBnd"], 16) == 0
+                      pathlib.Path(f"/proc/{pid}/status").read_text().splitlines())
+        assert int(status["CapEff"], 16) == capabilities
+        assert int(status["CapBnd"], 16) == capabilities
         assert status["NoNewPrivs"].strip() == "1"
         # A sanitizer's own system calls fit no filter; such a build says so and has none.
         sanitized = b"__asan_init" in (BIN / "conclave-volumed").read_bytes()

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -176,6 +177,32 @@ static void a_front_has_network_and_no_programs(void **state)
 	ends_the_process(SANDBOX_FRONT, runs_a_program);
 }
 
+static int mounts_nothing(void)
+{
+	return mount("none", test_dir, "tmpfs", 0, NULL) != 0 ? 0 : 1;
+}
+
+/* Not a mount point: an answer of the kernel, not of the filter (which says EPERM). */
+static int may_unmount(void)
+{
+	return umount2(test_dir, UMOUNT_NOFOLLOW) != 0 && errno == EINVAL ? 0 : 1;
+}
+
+static void a_watcher_calls_out_and_unmounts_and_starts_nothing(void **state)
+{
+	test_dir = *state;
+	works(SANDBOX_WATCHER, makes_socket);
+	works(SANDBOX_WATCHER, no_listening);
+	works(SANDBOX_WATCHER, threads_yes_processes_no);
+	works(SANDBOX_WATCHER, gives_no_file_away);
+	if (FILTERED)
+		works(SANDBOX_WATCHER, mounts_nothing);
+	if (geteuid() == 0)
+		works(SANDBOX_WATCHER, may_unmount);
+	ends_the_process(SANDBOX_WATCHER, runs_a_program);
+	ends_the_process(SANDBOX_WATCHER, traces);
+}
+
 static void a_monitor_starts_programs_but_traces_none(void **state)
 {
 	test_dir = *state;
@@ -232,6 +259,7 @@ int main(void)
 		T(a_keeper_has_its_files_and_no_network),
 		T(a_sender_calls_out_but_does_not_listen),
 		T(a_front_has_network_and_no_programs),
+		T(a_watcher_calls_out_and_unmounts_and_starts_nothing),
 		T(a_monitor_starts_programs_but_traces_none),
 		cmocka_unit_test(a_path_that_is_missing_is_named),
 		cmocka_unit_test(a_user_that_is_unknown_is_never_optional),
