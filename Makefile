@@ -5,6 +5,8 @@ BUILD   ?= build
 CC      ?= cc
 PREFIX  ?= /usr/local
 DESTDIR ?=
+# where mount(8) looks for helpers, whatever PREFIX says
+MOUNT_HELPERS ?= /sbin
 PYTHON  ?= /usr/bin/python3
 
 # SAN=address,undefined (or thread) builds everything again under its own folder.
@@ -179,12 +181,16 @@ install: all ## install to DESTDIR and PREFIX
 	install -m 755 $(BUILD)/bin/conclave-volumed $(DESTDIR)$(PREFIX)/libexec/conclave
 	for n in 1 5 8; do for f in docs/man/*.$$n; do [ -f "$$f" ] || continue; \
 		install -m 644 "$$f" $(DESTDIR)$(PREFIX)/share/man/man$$n; done; done
+	install -d $(DESTDIR)$(MOUNT_HELPERS)
+	for f in deploy/*mount.fuse.conclave; do \
+		sed 's|@PREFIX@|$(PREFIX)|g' "$$f" > $(DESTDIR)$(MOUNT_HELPERS)/$$(basename "$$f"); \
+		chmod 755 $(DESTDIR)$(MOUNT_HELPERS)/$$(basename "$$f"); done
 	for f in deploy/*.service; do sed 's|@PREFIX@|$(PREFIX)|g' "$$f" \
 		> $(DESTDIR)$(PREFIX)/lib/systemd/system/$$(basename "$$f"); done
 	install -d $(DESTDIR)$(PREFIX)/lib/sysusers.d $(DESTDIR)$(PREFIX)/lib/tmpfiles.d
 	install -m 644 deploy/conclave.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/conclave.conf
 	install -m 644 deploy/conclave.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/conclave.conf
-	install -m 644 README.md docs/*.md deploy/*.ini.example $(DESTDIR)$(PREFIX)/share/doc/conclave
+	install -m 644 README.md docs/*.md deploy/*.ini.example deploy/*.mount deploy/*.automount $(DESTDIR)$(PREFIX)/share/doc/conclave
 
 help: ## list the targets
 	@grep -hE '^[a-z][a-zA-Z0-9_-]*:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'

@@ -13,7 +13,7 @@
 #include "protocol/err.h"
 
 #define CONTROL_SOCKET "control.sock"
-#define CONTROL_TEXT_MAX 4096
+#define CONTROL_TEXT_MAX 16384
 
 /* Makes the run directory (0700) if it is not there, and checks that it is ours. Prints. */
 CV_MUST_CHECK enum cv_err control_run_dir(const char *run_dir);

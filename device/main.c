@@ -11,9 +11,9 @@
 static const struct verb verbs[] = {
 	{ "install", "BUNDLE --passphrase-fd N", "unpack a device bundle into the state directory",
 		verb_install },
-	{ "mount", "[-f] [--timeout T] [CONTAINER MOUNT-POINT]",
+	{ "mount", "[-f] [-o WORD,...] [--timeout T] [CONTAINER MOUNT-POINT]",
 		"ask the gateways, open the volume, mount it", verb_mount },
-	{ "unmount", "[--lazy] [--forget]", "unmount; returns when everything is on disk",
+	{ "unmount", "[--lazy] [--forget] [MOUNT-POINT]", "unmount; returns when everything is on disk",
 		verb_unmount },
 	{ "status", "[--offline] [--json]", "the mount, the last unlock, the gateways",
 		verb_status },

@@ -23,7 +23,7 @@ static enum cv_err attach_as_root(
 	int *fd, const char *path, const struct mount_options *options, mode_t mode)
 {
 	char data[160];
-	unsigned long flags = MS_NODEV | MS_NOSUID | (options->read_only ? MS_RDONLY : 0);
+	unsigned long flags = options->flags | (options->read_only ? MS_RDONLY : 0);
 	int f = open("/dev/fuse", O_RDWR | O_CLOEXEC);
 
 	if (f < 0) {
@@ -32,7 +32,7 @@ static enum cv_err attach_as_root(
 	}
 	snprintf(data, sizeof(data), "fd=%d,rootmode=%o,user_id=0,group_id=0,default_permissions%s",
 		f, (unsigned int)(mode & S_IFMT), options->allow_other ? ",allow_other" : "");
-	if (mount("conclave", path, "fuse.conclave", flags, data) != 0) {
+	if (mount(options->source, path, "fuse.conclave", flags, data) != 0) {
 		log_error("mount %s: %s", path, strerror(errno));
 		close(f);
 		return CV_ERR_FUSE;
@@ -81,15 +81,32 @@ static enum cv_err run_fusermount(char *const *argv, const struct process_fd *fd
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? CV_OK : CV_ERR_FUSE;
 }
 
+/* Within the options of fusermount3 a comma or backslash of a name needs a backslash. */
+static void escape_commas(char *out, size_t cap, const char *text)
+{
+	size_t len = 0;
+
+	for (; *text != '\0' && len + 3 <= cap; text++) {
+		if (*text == ',' || *text == '\\')
+			out[len++] = '\\';
+		out[len++] = *text;
+	}
+	out[len] = '\0';
+}
+
 static enum cv_err attach_as_user(int *fd, const char *path, const struct mount_options *options)
 {
-	char opts[128];
+	char opts[2 * FILE_PATH_BUF + 128];
+	size_t len = 0;
 	char *const argv[] = { "fusermount3", "-o", opts, "--", (char *)path, NULL };
 	int sockets[2];
 
 	/* allow_other is root's to grant (/etc/fuse.conf) and not asked for here */
-	snprintf(opts, sizeof(opts), "nodev,nosuid,fsname=conclave,subtype=conclave,"
-		"default_permissions%s", options->read_only ? ",ro" : "");
+	len = (size_t)snprintf(opts, sizeof(opts), "nodev,nosuid,subtype=conclave,"
+		"default_permissions%s%s%s,fsname=", options->read_only ? ",ro" : "",
+		options->flags & MS_NOEXEC ? ",noexec" : "",
+		options->flags & MS_SYNCHRONOUS ? ",sync" : "");
+	escape_commas(opts + len, sizeof(opts) - len, options->source);
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) != 0)
 		return file_error(errno);
 	const struct process_fd comm = { sockets[1], COMM_FD };

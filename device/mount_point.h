@@ -12,6 +12,8 @@
 struct mount_options {
 	bool read_only;
 	bool allow_other; /* root's mounts are for everybody, under the volume's modes */
+	unsigned long flags; /* of mount(2), without MS_RDONLY */
+	const char *source;  /* what the table of mounts shows: the container */
 };
 
 /* What can be known before: the directory is there, and FUSE. Prints. */

@@ -9,7 +9,7 @@
 
 enum { ID_STATE = 256, ID_RUN, ID_CONFIG, ID_TIMEOUT, ID_LAZY, ID_FORGET, ID_JSON, ID_OFFLINE,
 	ID_FD, ID_PASSPHRASE_FD, ID_READ_ONLY, ID_FORCE,
-	ID_ACCEPT_OLDER, ID_HELP };
+	ID_ACCEPT_OLDER, ID_KEY_FD, ID_RECOVERY_FD, ID_HELP };
 
 static const struct option long_options[] = {
 	{ "state", required_argument, NULL, ID_STATE },
@@ -26,6 +26,8 @@ static const struct option long_options[] = {
 	{ "read-only", no_argument, NULL, ID_READ_ONLY },
 	{ "force", no_argument, NULL, ID_FORCE },
 	{ "accept-older", no_argument, NULL, ID_ACCEPT_OLDER },
+	{ "key-fd", required_argument, NULL, ID_KEY_FD },
+	{ "recovery-fd", required_argument, NULL, ID_RECOVERY_FD },
 	{ "verbose", no_argument, NULL, 'v' },
 	{ "help", no_argument, NULL, ID_HELP },
 	{ NULL, 0, NULL, 0 }
@@ -57,13 +59,17 @@ static unsigned int flag_of(int id)
 		return OPTION_FORCE;
 	case ID_ACCEPT_OLDER:
 		return OPTION_ACCEPT_OLDER;
+	case 'o':
+		return OPTION_MOUNT;
+	case ID_KEY_FD:
+	case ID_RECOVERY_FD:
+		return OPTION_SECRET;
 	default:
 		return 0;
 	}
 }
 
-/* "30s", "2m", "500ms", "1h", or seconds. */
-static bool parse_duration(uint64_t *out, const char *text)
+bool options_duration(uint64_t *ms, const char *text)
 {
 	char *end;
 	unsigned long value = strtoul(text, &end, 10);
@@ -81,19 +87,28 @@ static bool parse_duration(uint64_t *out, const char *text)
 		factor = 3600000;
 	else
 		return false;
-	*out = value * factor;
-	return *out > 0;
+	*ms = value * factor;
+	return *ms > 0;
 }
 
-static bool parse_descriptor(int *out, const char *text)
+bool options_descriptor(int *fd, const char *text)
 {
 	char *end;
 	unsigned long value = strtoul(text, &end, 10);
 
 	if (text[0] < '0' || text[0] > '9' || *end != '\0' || value > 65535)
 		return false;
-	*out = (int)value;
+	*fd = (int)value;
 	return true;
+}
+
+static bool add_words(struct options *o, const char *words)
+{
+	size_t len = strlen(o->mount_list);
+	int n = snprintf(o->mount_list + len, sizeof(o->mount_list) - len, "%s%s",
+		len != 0 ? "," : "", words);
+
+	return n >= 0 && (size_t)n < sizeof(o->mount_list) - len;
 }
 
 /* False: the value is wrong. */
@@ -111,11 +126,17 @@ static bool take(struct options *o, int id, const char *value)
 		o->config_named = true;
 		return value[0] != '\0';
 	case ID_TIMEOUT:
-		return parse_duration(&o->timeout_ms, value);
+		return options_duration(&o->timeout_ms, value);
 	case ID_FD:
-		return parse_descriptor(&o->fd, value);
+		return options_descriptor(&o->fd, value);
 	case ID_PASSPHRASE_FD:
-		return parse_descriptor(&o->passphrase_fd, value);
+		return options_descriptor(&o->passphrase_fd, value);
+	case ID_KEY_FD:
+		return options_descriptor(&o->key_fd, value);
+	case ID_RECOVERY_FD:
+		return options_descriptor(&o->recovery_fd, value);
+	case 'o':
+		return add_words(o, value);
 	case 'f':
 		o->foreground = true;
 		break;
@@ -155,11 +176,12 @@ enum cv_err options_parse(struct options *o, int argc, char **argv, unsigned int
 	int id;
 
 	*o = (struct options){ .state_dir = OPTIONS_STATE_DIR, .run_dir = OPTIONS_RUN_DIR,
-		.config_file = OPTIONS_CONFIG_FILE, .fd = -1, .passphrase_fd = -1 };
+		.config_file = OPTIONS_CONFIG_FILE, .fd = -1, .passphrase_fd = -1,
+		.key_fd = -1, .recovery_fd = -1 };
 	*help = false;
 	opterr = 0;
 	optind = 0;
-	while ((id = getopt_long(argc, argv, ":fv", long_options, NULL)) != -1) {
+	while ((id = getopt_long(argc, argv, ":fo:v", long_options, NULL)) != -1) {
 		if (id == ID_HELP) {
 			printf("usage: conclave-device %s\nSee conclave-device --help and "
 			       "conclave-device(8).\n",

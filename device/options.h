@@ -14,6 +14,8 @@
 #define OPTIONS_RUN_DIR "/run/conclave-device"
 #define OPTIONS_CONFIG_FILE "/etc/conclave/device.ini"
 
+#define OPTIONS_MOUNT_MAX 2048
+
 /* Which of the options below a verb takes. */
 enum option_flag {
 	OPTION_FOREGROUND = 1,	  /* -f, --foreground */
@@ -26,7 +28,9 @@ enum option_flag {
 	OPTION_PASSPHRASE_FD = 128, /* --passphrase-fd N */
 	OPTION_READ_ONLY = 256,	  /* --read-only */
 	OPTION_FORCE = 512,	  /* --force */
-	OPTION_ACCEPT_OLDER = 1024 /* --accept-older */
+	OPTION_ACCEPT_OLDER = 1024, /* --accept-older */
+	OPTION_MOUNT = 2048,	    /* -o WORD,... */
+	OPTION_SECRET = 4096	    /* --key-fd N, --recovery-fd N */
 };
 
 struct options {
@@ -38,10 +42,16 @@ struct options {
 	uint64_t timeout_ms; /* 0 = not given */
 	int fd;		     /* -1 = not given */
 	int passphrase_fd;
+	int key_fd, recovery_fd;	 /* the secret comes from there, not from gateways */
+	char mount_list[OPTIONS_MOUNT_MAX]; /* every -o, joined by commas */
 	/* what is left over */
 	char **words;
 	int word_count;
 };
+
+/* "30s", "2m", "500ms", "1h", or seconds, more than 0; false if it is not that. */
+bool options_duration(uint64_t *ms, const char *text);
+bool options_descriptor(int *fd, const char *text);
 
 /*
  * Fills `o` and prints what is wrong. CV_ERR_ARGUMENT: a line was printed. *help is set when

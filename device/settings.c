@@ -3,7 +3,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 
+#include "device/mount_words.h"
 #include "host/ini.h"
 #include "host/log.h"
 
@@ -17,6 +19,7 @@ static const struct ini_key schema[] = {
 	{ "mount", "allow_other", false },
 	{ "mount", "read_only", false },
 	{ "mount", "cache", false },
+	{ "mount", "options", false },
 	{ "mount", "relock", false },
 	{ "mount", "status_interval", false },
 	{ "evidence", "oemid", false },
@@ -148,6 +151,15 @@ static void read_relock(struct settings *s, struct ini_file *ini)
 		STATUS_INTERVAL_MS, 1000, 86400000) / 1000);
 }
 
+static void read_words(struct settings *s, struct ini_file *ini)
+{
+	const char *list = ini_text(ini, "mount", "options", NULL);
+	char bad[MOUNT_WORD_MAX];
+
+	if (list != NULL && mount_words_settings(s, list, false, bad) != CV_OK)
+		ini_mistake(ini, "mount", "options", "not understood: %s", bad);
+}
+
 static void read_all(struct settings *s, struct ini_file *ini)
 {
 	static const char *const iat_words[] = { "auto", "always", "never", NULL };
@@ -167,6 +179,7 @@ static void read_all(struct settings *s, struct ini_file *ini)
 	s->cache_mib = (uint32_t)(ini_size(ini, "mount", "cache", 0, 1 << 20,
 					  (uint64_t)4096 << 20) >>
 		20);
+	read_words(s, ini);
 	read_relock(s, ini);
 	s->iat = (enum settings_iat)ini_enum(
 		ini, "evidence", "iat", iat_words, SETTINGS_IAT_AUTO);
@@ -184,6 +197,7 @@ enum cv_err settings_load(struct settings *s, const struct options *o)
 
 	memset(s, 0, sizeof(*s));
 	s->allow_other = true;
+	s->mount_flags = MS_NODEV | MS_NOSUID;
 	s->status_interval_s = STATUS_INTERVAL_MS / 1000;
 	err = file_path_join(s->container, sizeof(s->container), o->state_dir, "volume.cv");
 	if (err != CV_OK)

@@ -17,6 +17,8 @@ enum settings_relock {
 	SETTINGS_RELOCK_NEVER
 };
 
+#define SETTINGS_WORDS_MAX 256
+
 enum settings_iat { SETTINGS_IAT_AUTO, SETTINGS_IAT_ALWAYS, SETTINGS_IAT_NEVER };
 
 struct settings_measure {
@@ -32,6 +34,8 @@ struct settings {
 	enum settings_relock relock;
 	uint32_t status_interval_s; /* how often a mounted device asks how it stands */
 	uint32_t cache_mib; /* 0 = the volume process's own default */
+	unsigned long mount_flags; /* of mount(2), without MS_RDONLY */
+	char volume_words[SETTINGS_WORDS_MAX]; /* -o of the volume process */
 	enum settings_iat iat;
 	char hwmodel[EVIDENCE_TEXT_BUF];
 	char oemid[EVIDENCE_TEXT_BUF];

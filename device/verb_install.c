@@ -3,11 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <termios.h>
 #include <unistd.h>
 
 #include "device/identity.h"
 #include "device/options.h"
+#include "device/secret_line.h"
 #include "device/verb.h"
 #include "host/bundle.h"
 #include "host/exit_code.h"
@@ -43,29 +43,6 @@ static const struct bundle_rule *rule_of(const char *name)
 	return NULL;
 }
 
-static enum cv_err read_passphrase(char *phrase, int fd)
-{
-	struct termios old, quiet;
-	bool terminal = tcgetattr(fd, &old) == 0;
-	size_t len = 0;
-	enum cv_err err = CV_OK;
-
-	if (terminal) { /* typed: one line, not shown */
-		quiet = old;
-		quiet.c_lflag &= ~(tcflag_t)ECHO;
-		tcsetattr(fd, TCSAFLUSH, &quiet);
-		fprintf(stderr, "Passphrase of the bundle: ");
-		ssize_t n = read(fd, phrase, PHRASE_MAX - 1);
-		tcsetattr(fd, TCSAFLUSH, &old);
-		fputc('\n', stderr);
-		len = n > 0 ? (size_t)n : 0;
-	} else {
-		err = file_read_descriptor(fd, (uint8_t *)phrase, PHRASE_MAX - 1, &len);
-	}
-	phrase[len] = '\0';
-	return err;
-}
-
 static enum cv_err check_names(const struct bundle *b, const char *path)
 {
 	for (size_t i = 0; i < b->count; i++)
@@ -98,7 +75,8 @@ static enum cv_err open_bundle(struct bundle *b, const char *path, int passphras
 		log_error("%s: %s", path, cv_err_text(err));
 		goto out;
 	}
-	err = read_passphrase(phrase, passphrase_fd);
+	err = secret_line_read(
+		phrase, PHRASE_MAX, passphrase_fd, "Passphrase of the bundle");
 	if (err != CV_OK) {
 		log_error("passphrase: %s", cv_err_text(err));
 		goto out;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "device/control.h"
+#include "device/mount_words.h"
 #include "device/options.h"
 #include "device/settings.h"
 #include "device/verb.h"
@@ -19,7 +20,9 @@
 #include "host/process.h"
 #include "host/ready.h"
 
-#define USAGE "mount [-f] [--timeout T] [--read-only] [--accept-older] [CONTAINER MOUNT-POINT]"
+#define USAGE                                                                                      \
+	"mount [-f] [-o WORD,...] [--timeout T] [--read-only] [--accept-older] "                   \
+	"[--key-fd N | --recovery-fd N] [CONTAINER MOUNT-POINT]"
 #define LOG_NAME "watcher.log"
 
 /* How the waiting parent learns that the watcher behind it is up: the line, then end of file. */
@@ -149,19 +152,39 @@ static enum cv_err choose_paths(struct settings *s, const struct options *o)
 	return CV_OK;
 }
 
+/* What -o says about where things are comes before device.ini is read. */
+static enum cv_err choose_options(struct options *o, char words[OPTIONS_MOUNT_MAX])
+{
+	enum cv_err err;
+
+	memcpy(words, o->mount_list, OPTIONS_MOUNT_MAX);
+	err = mount_words_options(o, words);
+	if (err == CV_OK && o->key_fd >= 0 && o->recovery_fd >= 0) {
+		log_error("mount: one of --key-fd and --recovery-fd, not both");
+		err = CV_ERR_ARGUMENT;
+	}
+	return err;
+}
+
 int verb_mount(int argc, char **argv)
 {
 	struct options o;
 	struct settings s;
+	char words[OPTIONS_MOUNT_MAX], bad[MOUNT_WORD_MAX];
 	bool help;
 	enum cv_err err = options_parse(&o, argc, argv,
-		OPTION_FOREGROUND | OPTION_TIMEOUT | OPTION_READ_ONLY | OPTION_ACCEPT_OLDER, USAGE,
-		&help);
+		OPTION_FOREGROUND | OPTION_TIMEOUT | OPTION_READ_ONLY | OPTION_ACCEPT_OLDER |
+			OPTION_MOUNT | OPTION_SECRET,
+		USAGE, &help);
 
 	if (help)
 		return EXIT_CODE_OK;
 	if (err == CV_OK)
+		err = choose_options(&o, words);
+	if (err == CV_OK)
 		err = settings_load(&s, &o);
+	if (err == CV_OK)
+		err = mount_words_settings(&s, o.mount_list, true, bad);
 	if (err == CV_OK)
 		err = choose_paths(&s, &o);
 	if (err != CV_OK)

@@ -108,9 +108,42 @@ static void print_gateway(const cJSON *g)
 		printf("%s\n", text_of(g, "result", "?"));
 }
 
+static double mib(const cJSON *object, const char *name)
+{
+	return number_of(object, name) / (1 << 20);
+}
+
+static void print_volume(const cJSON *v)
+{
+	const cJSON *cache = cJSON_GetObjectItemCaseSensitive(v, "cache");
+	const cJSON *kind;
+	double hits = number_of(cache, "hits");
+	double all = hits + number_of(cache, "misses");
+
+	printf("volume       %.1f of %.1f MiB used, %.1f MiB free, %.0f objects, generation %.0f%s\n",
+		mib(v, "used"), mib(v, "size"), mib(v, "free"), number_of(v, "objects"),
+		number_of(v, "generation"),
+		cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(v, "frozen")) ?
+			", FROZEN read-only after an error" :
+			"");
+	printf("done        ");
+	cJSON_ArrayForEach(kind, cJSON_GetObjectItemCaseSensitive(v, "requests"))
+		printf(" %s %.0f,", kind->string, kind->valuedouble);
+	printf(" checkpoints %.0f\n", number_of(v, "checkpoints"));
+	printf("bytes        %.1f MiB read, %.1f MiB written, unused for %.0f s\n",
+		mib(v, "bytes_read"), mib(v, "bytes_written"), number_of(v, "idle_s"));
+	printf("node cache   %.1f %% hits, %.0f of %.0f nodes\n", all > 0 ? hits * 100 / all : 100,
+		number_of(cache, "nodes"), number_of(cache, "nodes_max"));
+	printf("errors       %.0f I/O, %.0f of them damage; full %.0f times\n",
+		number_of(v, "io_errors"), number_of(v, "tampered"), number_of(v, "no_space"));
+	if (text_of(v, "last_error", NULL) != NULL)
+		printf("last error   %s\n", text_of(v, "last_error", NULL));
+}
+
 static void print_text(const cJSON *doc)
 {
 	const cJSON *mount = cJSON_GetObjectItemCaseSensitive(doc, "mount");
+	const cJSON *volume = cJSON_GetObjectItemCaseSensitive(mount, "volume");
 	const cJSON *g;
 
 	printf("device       %s of fleet %s, %.0f of %d gateways unlock it, epoch %.0f\n",
@@ -123,6 +156,8 @@ static void print_text(const cJSON *doc)
 			text_of(mount, "container", "?"), number_of(mount, "mounted_s"));
 	else
 		printf("mounted      no\n");
+	if (cJSON_IsObject(volume))
+		print_volume(volume);
 	print_last(cJSON_GetObjectItemCaseSensitive(doc, "last_unlock"));
 	cJSON_ArrayForEach(g, cJSON_GetObjectItemCaseSensitive(doc, "gateways"))
 		print_gateway(g);

@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
@@ -9,13 +10,14 @@
 #include "device/control.h"
 #include "device/mount_point.h"
 #include "device/mount_record.h"
+#include "device/mount_table.h"
 #include "device/options.h"
 #include "device/verb.h"
 #include "host/exit_code.h"
 #include "host/log.h"
 #include "protocol/crypto.h"
 
-#define USAGE "unmount [--lazy] [--forget]"
+#define USAGE "unmount [--lazy] [--forget] [MOUNT-POINT]"
 
 /* The volume process holds the container's lock until its last checkpoint is on disk. */
 static enum cv_err wait_for_lock(const char *container)
@@ -62,6 +64,43 @@ static int unmount_orphan(const struct options *o)
 	return EXIT_CODE_OK;
 }
 
+static enum cv_err detach(const char *mount_point, bool lazy, const char *container)
+{
+	enum cv_err err = mount_point_detach(mount_point, lazy);
+
+	if (err == CV_OK && !lazy)
+		err = wait_for_lock(container);
+	if (err != CV_OK)
+		log_error("unmount %s: %s", mount_point,
+			err == CV_ERR_BUSY ? "in use: somebody works in it" : cv_err_text(err));
+	return err;
+}
+
+/* For umount(8), which knows the mount point and no run directory. */
+static int unmount_at(const struct options *o, const char *path)
+{
+	char mount_point[FILE_PATH_BUF], container[FILE_PATH_BUF];
+	enum cv_err err = CV_OK;
+
+	/* with nobody behind it there is nothing to resolve */
+	if (realpath(path, mount_point) == NULL && errno == ENOTCONN && path[0] == '/')
+		snprintf(mount_point, sizeof(mount_point), "%s", path);
+	else if (realpath(path, mount_point) == NULL) {
+		log_error("unmount %s: %s", path, strerror(errno));
+		return exit_code_of(file_error(errno));
+	}
+	err = mount_table_container(container, mount_point);
+	if (err == CV_ERR_NOT_FOUND) {
+		log_error("unmount %s: no volume is mounted there", mount_point);
+		return EXIT_CODE_CONFIG;
+	}
+	if (err != CV_OK) {
+		log_error("unmount %s: %s", mount_point, cv_err_text(err));
+		return exit_code_of(err);
+	}
+	return exit_code_of(detach(mount_point, o->lazy, container));
+}
+
 static int unmount(const struct options *o)
 {
 	char text[CONTROL_TEXT_MAX];
@@ -102,12 +141,12 @@ int verb_unmount(int argc, char **argv)
 
 	if (help)
 		return EXIT_CODE_OK;
-	if (err == CV_OK && o.word_count != 0) {
+	if (err == CV_OK && o.word_count > 1) {
 		log_error("unmount: usage: conclave-device %s", USAGE);
 		err = CV_ERR_ARGUMENT;
 	}
 	if (err != CV_OK)
 		return EXIT_CODE_USAGE;
-	int code = unmount(&o);
+	int code = o.word_count == 1 ? unmount_at(&o, o.words[0]) : unmount(&o);
 	return code == EXIT_CODE_OK && o.forget ? forget(&o) : code;
 }

@@ -12,7 +12,7 @@
 #include "host/log.h"
 
 #define PROGRAM "conclave-volumed"
-#define ARGUMENTS_MAX 20
+#define ARGUMENTS_MAX 22
 
 /* Numbers of the descriptors in the volume process. */
 enum { FD_KEY = 3, FD_CONTROL = 4, FD_CONTAINER = 5, FD_FUSE = 6 };
@@ -70,6 +70,10 @@ static void build_arguments(struct arguments *a, const struct volume_start *star
 		add(a, "--min-generation", start->min_generation);
 	if (start->cache_mib != 0)
 		add(a, "--cache-mib", start->cache_mib);
+	if (start->words[0] != '\0') {
+		a->argv[a->count++] = "-o";
+		a->argv[a->count++] = (char *)start->words;
+	}
 	a->argv[a->count] = NULL;
 }
 

@@ -29,6 +29,7 @@ struct volume_start {
 	uint64_t min_generation; /* 0 = any */
 	bool accept_older;	 /* also when the newest superblocks are gone */
 	unsigned int cache_mib;	 /* 0 = its own default */
+	const char *words;	 /* of its -o; "" = none */
 };
 
 /* CONCLAVE_VOLUMED, the directory of this binary, the libexec directory; CV_ERR_NOT_FOUND. */

@@ -14,6 +14,7 @@
 #include "device/mount_record.h"
 #include "device/report.h"
 #include "device/volume_process.h"
+#include "device/watcher_key.h"
 #include "device/watcher_state.h"
 #include "host/clock.h"
 #include "host/exit_code.h"
@@ -63,7 +64,9 @@ static enum cv_err prepare(struct watcher *w)
 	err = volume_container_open(&w->container_fd, r->container, r->read_only);
 	if (err != CV_OK) {
 		log_error("container %s: %s", r->container,
-			err == CV_ERR_BUSY ? "in use by another mount" : cv_err_text(err));
+			err == CV_ERR_BUSY	? "in use by another mount" :
+			err == CV_ERR_READ_ONLY ? "on a read-only filesystem: mount it with -o ro" :
+						  cv_err_text(err));
 		return err;
 	}
 	return process_signal_fd(&w->signal_fd, watched_signals);
@@ -129,13 +132,14 @@ static enum cv_err start_volume(struct watcher *w, struct volume_ctl_message *m)
 {
 	const struct watcher_request *r = w->request;
 	struct mount_options options = {
-		.read_only = r->read_only, .allow_other = r->settings->allow_other
+		.read_only = r->read_only, .allow_other = r->settings->allow_other,
+		.flags = r->settings->mount_flags, .source = r->container
 	};
 	struct volume_start start = { .program = w->program, .mount_point = r->mount_point,
 		.container_fd = w->container_fd, .log_fd = r->log_fd, .read_only = r->read_only,
-		.cache_mib = r->settings->cache_mib,
+		.cache_mib = r->settings->cache_mib, .words = r->settings->volume_words,
 		.min_generation =
-			r->options->accept_older ? 0 : newest_anchor(w->unlock),
+			r->options->accept_older || w->unlock == NULL ? 0 : newest_anchor(w->unlock),
 		.accept_older = r->options->accept_older };
 	uint8_t *secret = secret_alloc(CV_SECRET_BYTES);
 	enum cv_err err = CV_ERR_MEMORY;
@@ -144,7 +148,8 @@ static enum cv_err start_volume(struct watcher *w, struct volume_ctl_message *m)
 		log_error("memory: %s", secret_last_error());
 		return err;
 	}
-	err = unlock_secret(w->unlock, secret);
+	err = w->unlock != NULL ? unlock_secret(w->unlock, secret) :
+				  watcher_key_read(secret, r->options);
 	if (err == CV_OK)
 		err = mount_point_attach(&start.fuse_fd, r->mount_point, &options);
 	if (err != CV_OK)
@@ -156,7 +161,8 @@ static enum cv_err start_volume(struct watcher *w, struct volume_ctl_message *m)
 		err = await_ready(w, m);
 out:
 	secret_free(secret);
-	unlock_forget_secret(w->unlock);
+	if (w->unlock != NULL)
+		unlock_forget_secret(w->unlock);
 	return err;
 }
 
@@ -238,13 +244,22 @@ static enum cv_err announce(struct watcher *w, const struct volume_ctl_message *
 	w->since_ms = clock_monotonic_ms();
 	snprintf(line, sizeof(line),
 		"ready device=%s mount=%s epoch=%u generation=%llu unlock_ms=%llu",
-		w->unlock->identity.device, r->mount_point, m->epoch,
+		w->unlock != NULL ? w->unlock->identity.device : "-", r->mount_point, m->epoch,
 		(unsigned long long)m->generation,
-		(unsigned long long)(w->unlock->times.done_us / 1000));
+		w->unlock != NULL ? (unsigned long long)(w->unlock->times.done_us / 1000) : 0);
 	r->ready(r->context, line);
 	if (ready_notify("READY=1") != CV_OK)
 		log_warning("systemd: cannot say that the mount is ready");
 	return CV_OK;
+}
+
+/* An operator's recovery: no gateway is asked, and none hears of it. */
+static enum cv_err bring_up_with_key(struct watcher *w)
+{
+	struct volume_ctl_message m = { .type = 0 };
+	enum cv_err err = start_volume(w, &m);
+
+	return err == CV_OK ? announce(w, &m) : err;
 }
 
 static enum cv_err bring_up(struct watcher *w)
@@ -280,7 +295,7 @@ int watcher_run(const struct watcher_request *request)
 	enum cv_err err = prepare(&w);
 
 	if (err == CV_OK)
-		err = bring_up(&w);
+		err = watcher_key_given(request->options) ? bring_up_with_key(&w) : bring_up(&w);
 	int code = err == CV_OK ? watcher_serve(&w) : exit_code_of(err);
 	if (err != CV_OK && w.mounted && mount_point_detach(request->mount_point, true) != CV_OK)
 		log_warning("%s: still mounted", request->mount_point);

@@ -21,25 +21,7 @@
 #define REPORT_FIRST_MS UINT64_C(5000)
 #define REPORT_MOST_MS UINT64_C(300000)
 #define POLL_MOST_MS UINT64_C(60000)
-
-static void answer_status(struct watcher *w, int client)
-{
-	cJSON *doc = cJSON_CreateObject();
-	char *text;
-
-	cJSON_AddStringToObject(doc, "container", w->request->container);
-	cJSON_AddStringToObject(doc, "mount_point", w->request->mount_point);
-	cJSON_AddBoolToObject(doc, "read_only", w->request->read_only);
-	cJSON_AddNumberToObject(doc, "generation_at_mount", (double)w->generation);
-	cJSON_AddNumberToObject(
-		doc, "mounted_s", (double)((clock_monotonic_ms() - w->since_ms) / 1000));
-	cJSON_AddNumberToObject(doc, "watcher_pid", (double)getpid());
-	cJSON_AddNumberToObject(doc, "volume_pid", (double)w->volume.process.pid);
-	text = cJSON_PrintUnformatted(doc);
-	control_answer(client, EXIT_CODE_OK, text != NULL ? text : "{}");
-	cJSON_free(text);
-	cJSON_Delete(doc);
-}
+#define QUERY_PATIENCE_MS 2000
 
 /*
  * Unmounting is the kernel's work: it writes what is dirty to the volume process, then takes
@@ -55,6 +37,68 @@ static enum cv_err begin_unmount(struct watcher *w, bool lazy)
 			log_warning("systemd: cannot say that we stop");
 	}
 	return err;
+}
+
+/* Nobody used the volume for as long as -o idle says. Whether somebody is in it, the kernel knows. */
+static void take_idle(struct watcher *w)
+{
+	if (w->mounted && begin_unmount(w, false) == CV_OK)
+		log_info("%s: unused: unmounted", w->request->mount_point);
+}
+
+/* False when the volume process has nothing more to say. */
+static bool receive_message(struct watcher *w, struct volume_ctl_message *m)
+{
+	enum cv_err err = volume_process_receive(&w->volume, m);
+
+	if (err != CV_OK)
+		return false;
+	if (m->type == VOLUME_CTL_CLOSED) {
+		w->closed = true;
+		w->generation = m->generation;
+	} else if (m->type == VOLUME_CTL_FAILED) {
+		log_error("volume: %s", m->text);
+	} else if (m->type == VOLUME_CTL_IDLE) {
+		take_idle(w);
+	}
+	return true;
+}
+
+/* "volume": what the volume process counts; it may be busy, and is not waited for. */
+static void add_volume(struct watcher *w, cJSON *doc)
+{
+	struct volume_ctl_message m = { .type = 0 };
+	struct pollfd fd = { .fd = w->volume.control, .events = POLLIN };
+	cJSON *volume = NULL;
+
+	if (volume_process_send(&w->volume, VOLUME_CTL_QUERY, "") != CV_OK)
+		return;
+	while (m.type != VOLUME_CTL_STATUS && poll(&fd, 1, QUERY_PATIENCE_MS) == 1)
+		if (!receive_message(w, &m))
+			return;
+	if (m.type == VOLUME_CTL_STATUS)
+		volume = cJSON_Parse(m.text);
+	cJSON_AddItemToObject(doc, "volume", volume != NULL ? volume : cJSON_CreateNull());
+}
+
+static void answer_status(struct watcher *w, int client)
+{
+	cJSON *doc = cJSON_CreateObject();
+	char *text;
+
+	cJSON_AddStringToObject(doc, "container", w->request->container);
+	cJSON_AddStringToObject(doc, "mount_point", w->request->mount_point);
+	cJSON_AddBoolToObject(doc, "read_only", w->request->read_only);
+	cJSON_AddNumberToObject(doc, "generation_at_mount", (double)w->generation);
+	cJSON_AddNumberToObject(
+		doc, "mounted_s", (double)((clock_monotonic_ms() - w->since_ms) / 1000));
+	cJSON_AddNumberToObject(doc, "watcher_pid", (double)getpid());
+	cJSON_AddNumberToObject(doc, "volume_pid", (double)w->volume.process.pid);
+	add_volume(w, doc);
+	text = cJSON_PrintUnformatted(doc);
+	control_answer(client, EXIT_CODE_OK, text != NULL ? text : "{}");
+	cJSON_free(text);
+	cJSON_Delete(doc);
 }
 
 static void answer_unmount(struct watcher *w, int client, bool lazy)
@@ -105,8 +149,10 @@ static void end_mount(struct watcher *w)
 		return;
 	log_warning("%s: in use: detached; ends after a last checkpoint",
 		w->request->mount_point);
-	if (begin_unmount(w, true) != CV_OK ||
-		volume_process_send(&w->volume, VOLUME_CTL_UNMOUNT, "lazy") != CV_OK)
+	if (ready_notify("STOPPING=1") != CV_OK)
+		log_warning("systemd: cannot say that we stop");
+	/* it first has the kernel write back what is dirty, which no detached mount can be told */
+	if (volume_process_send(&w->volume, VOLUME_CTL_UNMOUNT, "lazy") != CV_OK)
 		log_error("%s: cannot unmount", w->request->mount_point);
 }
 
@@ -116,22 +162,6 @@ static void take_signal(struct watcher *w)
 
 	if (number != 0 && number != SIGHUP && w->mounted)
 		end_mount(w);
-}
-
-/* False when the volume process has nothing more to say. */
-static bool take_message(struct watcher *w)
-{
-	struct volume_ctl_message m;
-	enum cv_err err = volume_process_receive(&w->volume, &m);
-
-	if (err != CV_OK)
-		return false;
-	if (m.type == VOLUME_CTL_CLOSED) {
-		w->closed = true;
-		w->generation = m.generation;
-	} else if (m.type == VOLUME_CTL_FAILED)
-		log_error("volume: %s", m.text);
-	return true;
 }
 
 static int farewell(struct watcher *w)
@@ -220,8 +250,11 @@ static void stand_again(struct watcher *w)
 
 int watcher_serve(struct watcher *w)
 {
+	struct volume_ctl_message m;
+
 	report_again_later(w);
-	standing_watch_init(&w->standing, w->request->settings, w->unlock);
+	if (w->unlock != NULL)
+		standing_watch_init(&w->standing, w->request->settings, w->unlock);
 	struct pollfd fds[] = { { .fd = w->signal_fd, .events = POLLIN },
 		{ .fd = w->control_fd, .events = POLLIN },
 		{ .fd = w->volume.control, .events = POLLIN } };
@@ -235,7 +268,8 @@ int watcher_serve(struct watcher *w)
 			take_signal(w);
 		if (fds[1].revents != 0)
 			serve_client(w);
-		if (fds[2].revents != 0 && !take_message(w))
+		/* a client's question may have taken the message already */
+		if (fds[2].revents != 0 && poll(&fds[2], 1, 0) == 1 && !receive_message(w, &m))
 			break;
 	}
 	return farewell(w);

@@ -9,11 +9,11 @@
 #define CONCLAVE_PROVISIONING_DEAL_H
 
 #include "host/bundle.h"
+#include "host/recovery_code.h"
 #include "protocol/enrol.h"
 #include "protocol/share_set.h"
 #include "provisioning/gateway_record.h"
 #include "provisioning/operator.h"
-#include "provisioning/recovery_code.h"
 #include "shamir/shamir.h"
 
 struct deal_plan {

@@ -2,12 +2,12 @@
 #include <string.h>
 
 #include "host/log.h"
+#include "host/recovery_code.h"
 #include "host/secret.h"
 #include "protocol/base64url.h"
 #include "protocol/crypto.h"
 #include "provisioning/options.h"
 #include "provisioning/progress.h"
-#include "provisioning/recovery_code.h"
 #include "provisioning/verbs.h"
 #include "provisioning/volume_key.h"
 

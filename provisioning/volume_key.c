@@ -6,11 +6,11 @@
 
 #include "host/file.h"
 #include "host/log.h"
+#include "host/recovery_code.h"
 #include "host/secret.h"
 #include "provisioning/options.h"
 #include "provisioning/passphrase.h"
 #include "provisioning/progress.h"
-#include "provisioning/recovery_code.h"
 
 #define CODE_TEXT_MAX 255
 

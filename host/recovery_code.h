@@ -3,8 +3,8 @@
  * against slips of the pen, in base32 (RFC 4648), 11 groups of 5 characters joined by dashes.
  * Reading takes lower case, and any spaces and dashes.
  */
-#ifndef CONCLAVE_PROVISIONING_RECOVERY_CODE_H
-#define CONCLAVE_PROVISIONING_RECOVERY_CODE_H
+#ifndef CONCLAVE_HOST_RECOVERY_CODE_H
+#define CONCLAVE_HOST_RECOVERY_CODE_H
 
 #include <stddef.h>
 #include <stdint.h>

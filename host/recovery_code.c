@@ -1,4 +1,4 @@
-#include "provisioning/recovery_code.h"
+#include "host/recovery_code.h"
 
 #include <string.h>
 

@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "protocol/crypto.h"
-#include "provisioning/recovery_code.h"
+#include "host/recovery_code.h"
 #include "tests/unit/support/temp_dir.h"
 
 static void every_code_comes_back(void **state)
