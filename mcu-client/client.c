@@ -46,6 +46,15 @@ static enum cv_err boot_id_next(struct evidence_platform *platform)
 	return CV_OK;
 }
 
+/* What is stored wrongly stays so; what this board could not do now may work the next time. */
+static enum cv_err identity_error(enum cv_err err)
+{
+	return err == CV_ERR_SHARE_SET || err == CV_ERR_TAMPERED || err == CV_ERR_MEMORY ||
+			       err == CV_ERR_CRYPTO || err == CV_ERR_IO || err == CV_ERR_INTERNAL
+		? err
+		: CV_ERR_CONFIG;
+}
+
 static enum cv_err boot_prepare(struct boot *b, uint64_t give_up_ms)
 {
 	struct handshake_config config = {.sequential = 1, .purpose = EVIDENCE_UNLOCK};
@@ -55,7 +64,7 @@ static enum cv_err boot_prepare(struct boot *b, uint64_t give_up_ms)
 	if (err != CV_OK) {
 		port_log("error: identity: a stored value cannot be used:");
 		port_log(problem);
-		return err == CV_ERR_SHARE_SET ? err : CV_ERR_CONFIG;
+		return identity_error(err);
 	}
 	err = floors_check();
 	if (err == CV_OK)

@@ -7,6 +7,15 @@
 
 #include "protocol/scratch.h"
 
+/*
+ * What became of a call that failed or gave another length than it must. No memory is told apart:
+ * whoever sent the data is not to blame for it.
+ */
+static enum cv_err failure(psa_status_t s)
+{
+	return s == PSA_ERROR_INSUFFICIENT_MEMORY ? CV_ERR_MEMORY : CV_ERR_CRYPTO;
+}
+
 enum cv_err crypto_init(void)
 {
 	return psa_crypto_init() == PSA_SUCCESS ? CV_OK : CV_ERR_CRYPTO;
@@ -53,7 +62,7 @@ enum cv_err crypto_sha256(
 	if (s == PSA_SUCCESS)
 		return CV_OK;
 	(void)psa_hash_abort(&op);
-	return CV_ERR_CRYPTO;
+	return failure(s);
 }
 
 /* A volatile key for one call; the caller destroys it. */
@@ -94,7 +103,7 @@ enum cv_err crypto_hmac_sha256(uint8_t out[CV_MAC_BYTES], const uint8_t *key, si
 	if (s == PSA_SUCCESS)
 		return CV_OK;
 	crypto_wipe(out, CV_MAC_BYTES);
-	return CV_ERR_CRYPTO;
+	return failure(s);
 }
 
 static const psa_key_type_t x25519_pair = PSA_KEY_TYPE_ECC_KEY_PAIR(PSA_ECC_FAMILY_MONTGOMERY);
@@ -132,7 +141,7 @@ enum cv_err crypto_x25519_public(
 	if (s == PSA_SUCCESS)
 		s = psa_export_public_key(id, public_key, CV_X25519_BYTES, &len);
 	(void)psa_destroy_key(id);
-	return s == PSA_SUCCESS && len == CV_X25519_BYTES ? CV_OK : CV_ERR_CRYPTO;
+	return s == PSA_SUCCESS && len == CV_X25519_BYTES ? CV_OK : failure(s);
 }
 
 enum cv_err crypto_x25519_keypair(
@@ -164,7 +173,7 @@ enum cv_err crypto_x25519(uint8_t shared[CV_X25519_BYTES],
 	if (s == PSA_SUCCESS && len == CV_X25519_BYTES && !crypto_equal(shared, zero, sizeof(zero)))
 		return CV_OK;
 	crypto_wipe(shared, CV_X25519_BYTES);
-	return CV_ERR_CRYPTO;
+	return failure(s);
 }
 
 /*
@@ -200,7 +209,7 @@ enum cv_err crypto_aes256gcm_seal(uint8_t *ciphertext, uint8_t tag[CRYPTO_AES_TA
 		memcpy(tag, work + len, CRYPTO_AES_TAG_BYTES);
 	}
 	scratch_free(work, len + CRYPTO_AES_TAG_BYTES);
-	return s == PSA_SUCCESS && done == len + CRYPTO_AES_TAG_BYTES ? CV_OK : CV_ERR_CRYPTO;
+	return s == PSA_SUCCESS && done == len + CRYPTO_AES_TAG_BYTES ? CV_OK : failure(s);
 }
 
 enum cv_err crypto_aes256gcm_open(uint8_t *plaintext, const uint8_t key[CRYPTO_AES_KEY_BYTES],
@@ -234,7 +243,7 @@ enum cv_err crypto_aes256gcm_open(uint8_t *plaintext, const uint8_t key[CRYPTO_A
 	scratch_free(work, len + CRYPTO_AES_TAG_BYTES);
 	if (s == PSA_ERROR_INVALID_SIGNATURE)
 		return CV_ERR_SEAL;
-	return s == PSA_SUCCESS && done == len ? CV_OK : CV_ERR_CRYPTO;
+	return s == PSA_SUCCESS && done == len ? CV_OK : failure(s);
 }
 
 enum cv_err crypto_es256_public(uint8_t public_key[CV_ES256_PUBLIC_BYTES],
@@ -248,7 +257,7 @@ enum cv_err crypto_es256_public(uint8_t public_key[CV_ES256_PUBLIC_BYTES],
 	if (s == PSA_SUCCESS)
 		s = psa_export_public_key(id, public_key, CV_ES256_PUBLIC_BYTES, &len);
 	(void)psa_destroy_key(id);
-	return s == PSA_SUCCESS && len == CV_ES256_PUBLIC_BYTES ? CV_OK : CV_ERR_CRYPTO;
+	return s == PSA_SUCCESS && len == CV_ES256_PUBLIC_BYTES ? CV_OK : failure(s);
 }
 
 enum cv_err crypto_es256_keypair(uint8_t private_key[CV_ES256_PRIVATE_BYTES],
@@ -273,7 +282,7 @@ enum cv_err crypto_es256_keypair(uint8_t private_key[CV_ES256_PRIVATE_BYTES],
 		public_len == CV_ES256_PUBLIC_BYTES)
 		return CV_OK;
 	crypto_wipe(private_key, CV_ES256_PRIVATE_BYTES);
-	return CV_ERR_CRYPTO;
+	return failure(s);
 }
 
 enum cv_err crypto_es256_sign(uint8_t sig[CV_ES256_SIG_BYTES],
@@ -288,7 +297,7 @@ enum cv_err crypto_es256_sign(uint8_t sig[CV_ES256_SIG_BYTES],
 		s = psa_sign_hash(id, PSA_ALG_ECDSA(PSA_ALG_SHA_256), hash, CV_HASH_BYTES, sig,
 			CV_ES256_SIG_BYTES, &len);
 	(void)psa_destroy_key(id);
-	return s == PSA_SUCCESS && len == CV_ES256_SIG_BYTES ? CV_OK : CV_ERR_CRYPTO;
+	return s == PSA_SUCCESS && len == CV_ES256_SIG_BYTES ? CV_OK : failure(s);
 }
 
 enum cv_err crypto_es256_verify(const uint8_t public_key[CV_ES256_PUBLIC_BYTES],
@@ -306,5 +315,5 @@ enum cv_err crypto_es256_verify(const uint8_t public_key[CV_ES256_PUBLIC_BYTES],
 	(void)psa_destroy_key(id);
 	if (s == PSA_ERROR_INVALID_SIGNATURE)
 		return CV_ERR_SIGNATURE;
-	return s == PSA_SUCCESS ? CV_OK : CV_ERR_CRYPTO;
+	return s == PSA_SUCCESS ? CV_OK : failure(s);
 }

@@ -70,7 +70,8 @@ $(MCU_BUILD)/obj/main-trial.o: $(MCU_PORT)/main.c $(MCU_BUILD)/obj/$(MCU_PORT)/m
 	@$(MCU_CC) $(MCU_FLAGS) $(MCU_CPPFLAGS) -std=gnu11 $(WARN) -DMAIN_BOOT=trial_run -c -o $@ $<
 $(MCU_TRIAL): $(MCU_BUILD)/obj/main-trial.o $(filter-out %/main.c.o,$(call mcu_own_obj,$(MCU_OWN) $(MCU_ASM))) $(MCU_LIBS)
 	@echo "  MCU  $@"
-	@$(MCU_CC) $(MCU_FLAGS) $(MCU_LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(MCU_LIBS) -Wl,--end-group
+	@$(MCU_CC) $(MCU_FLAGS) $(MCU_LDFLAGS) -Wl,--wrap=tls_connect,--wrap=mbedtls_ssl_handshake -o $@ \
+		$(filter %.o,$^) -Wl,--start-group $(MCU_LIBS) -Wl,--end-group
 
 .PHONY: mcu-firmware mcu-trial
 mcu-trial: $(MCU_TRIAL)

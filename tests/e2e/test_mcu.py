@@ -111,12 +111,6 @@ def test_notices_changed_settings(board):
     assert "mount-pin high" not in board.boot(want=TAMPERED).out
 
 
-def secrets(board):
-    """Pieces of what must not stay in memory: half a key is found, too."""
-    store = board.store()
-    return {name: store[name][at:at + 16] for name in ("mac.root", "attest.key") for at in (0, 16)}
-
-
 def test_says_that_it_was_not_provisioned(board):
     raw = board.banks()
     board.write(b"")
@@ -183,18 +177,3 @@ def test_the_heap_does_not_grow(board):
     boots = 1000 if os.environ.get("CONCLAVE_LONG") else 10
     boot = trial(board, timeout_s=30, boots=boots)
     assert f"trial mounted {boots} of {boots}" in boot.out and boot.figures["heap-in-use"] == 0, boot
-
-
-@needs_trial
-def test_leaves_no_key_in_memory_after_a_failure(board):
-    sealed = bytearray(board.store()["settings.sealed"])
-    sealed[40] ^= 1
-    board.set(settings_sealed=bytes(sealed), trial_halt=bytes((0, 0, 0, 1)))
-    board.elf = mcu.TRIAL
-    try:
-        console, ram = board.memory_after()
-    finally:
-        board.elf = mcu.ELF
-    assert "trial mounted 0 of 1" in console and "mount-pin high" not in console, console
-    assert len(ram) == mcu.RAM_BYTES and any(ram)
-    assert [name for name, piece in secrets(board).items() if piece in ram] == []

@@ -4,7 +4,8 @@
  *   trial.fail    the n-th allocation of the client fails
  *   trial.step    in each further boot of the run, so many later; 1 if not there
  *   trial.boots   how many boots in one run
- *   trial.halt    1: stand still after the boots, so that memory can be looked at
+ *   trial.halt    1: print the TLS master secrets, and stand still after the boots, so that memory
+ *                 can be searched for them and for all else
  *   trial.packets of 256 packets: lost, sent twice, cut, held back; then the seed: 5 bytes
  */
 #ifndef CONCLAVE_MCU_TRIAL_H
@@ -12,7 +13,10 @@
 
 #include "client.h"
 
-/* Runs the boots; `result` is the last one's. Ends the emulation when a boot leaves heap behind. */
+/*
+ * Runs the boots; `result` is the last one's. Ends the emulation when a boot leaves heap behind, or
+ * counts a TLS handshake during which an allocation failed.
+ */
 void trial_run(struct client_result *result, const struct client_limits *limits);
 
 #endif
