@@ -76,16 +76,21 @@ unsigned long_factor(void)
 	return getenv("CONCLAVE_LONG") ? 10 : 1;
 }
 
-static void step(struct history *h)
+void history_note(struct history *h)
 {
 	struct history_step *s = &h->steps[h->count];
 
 	assert_true(h->count < HISTORY_STEPS_MAX);
-	assert_true(model_step(&h->model, h->volume, &h->random));
 	s->digest = tree_digest(h->volume);
 	s->answered = h->image->op_count;
 	s->durable_at = SIZE_MAX;
 	h->count++;
+}
+
+static void step(struct history *h)
+{
+	assert_true(model_step(&h->model, h->volume, &h->random));
+	history_note(h);
 }
 
 static void work_during_a_flush(void *user)
@@ -147,13 +152,19 @@ static void move_to_the_end_of_the_ring(struct volume *v)
 	assert_int_equal(checkpoint_run(v, SUPER_OPEN), CV_OK);
 }
 
-void history_make(struct history *h, const struct history_shape *shape)
+void history_fsync(struct history *h)
+{
+	static const struct history_shape alone;
+
+	make_durable(h, &alone, false);
+}
+
+void history_begin(struct history *h, bool wrap)
 {
 	memset(h, 0, sizeof(*h));
-	h->random = shape->seed;
 	h->image = image_new(VOLUME_BYTES);
 	h->volume = image_open(h->image);
-	if (shape->wrap)
+	if (wrap)
 		move_to_the_end_of_the_ring(h->volume);
 	h->base = image_copy(h->image);
 	image_record(h->image);
@@ -161,7 +172,19 @@ void history_make(struct history *h, const struct history_shape *shape)
 	h->model.file_max = 40000;
 	h->model.whole_blocks = true;
 	h->steps[h->count++] = (struct history_step){ .digest = tree_digest(h->volume) };
+}
+
+void history_make(struct history *h, const struct history_shape *shape)
+{
+	history_begin(h, shape->wrap);
+	h->random = shape->seed;
 	history_go_on(h, shape, shape->steps);
+}
+
+void history_reopen(struct history *h)
+{
+	volume_drop(h->volume);
+	h->volume = image_open(h->image);
 }
 
 void history_free(struct history *h)

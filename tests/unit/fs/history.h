@@ -8,7 +8,7 @@
 
 #include "tests/unit/fs/model.h"
 
-#define HISTORY_STEPS_MAX 400
+#define HISTORY_STEPS_MAX 1200
 
 struct history_step {
 	uint64_t digest;   /* of the whole tree after it */
@@ -43,6 +43,12 @@ void history_make(struct history *h, const struct history_shape *shape);
 void history_free(struct history *h);
 /* More steps of the same kind. */
 void history_go_on(struct history *h, const struct history_shape *shape, unsigned steps);
+/* The same without random work: the caller works on h->volume and notes each step. */
+void history_begin(struct history *h, bool wrap);
+void history_note(struct history *h);
+void history_fsync(struct history *h);
+/* The process is gone, and a new one opens the volume. */
+void history_reopen(struct history *h);
 
 /* The last step that was answered, or promised durable, when `calls` calls had returned. */
 size_t history_answered(const struct history *h, size_t calls);
