@@ -18,6 +18,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 BLOCK = 4096
 PAGE = 16356
 INODE, DIRENT, XATTR, SYMLINK, MAP, ORPHAN, BITMAP = range(1, 8)
+PUT, DEL, MAPPED, UNMAPPED = range(1, 5)
+FEATURE_LOG = 1
 REGION = 16384
 
 
@@ -91,7 +93,7 @@ class Superblock:
          self.volume_id, self.generation, self.blocks, self.salt) = struct.unpack_from(
              "<8sIIQQ16sQQ32s", raw)
         self.known = (self.magic == b"Conclave" and self.version == 1 and self.suite == 1
-                      and self.features == 0)
+                      and self.features & ~FEATURE_LOG == 0)
 
     def volume_key(self, secret):
         """The volume key, or None if no slot opens."""
@@ -122,7 +124,8 @@ class Superblock:
         self.rekey_born, self.flags = struct.unpack_from("<QQ", plain, 240)
         need(self.flags < 2 and self.rekey_born <= self.generation, "superblock flags")
         self.root = plain[:48]
-        self.ring, self.ring_blocks = struct.unpack_from("<QQ", plain, 48)
+        (self.ring, self.ring_blocks, self.log_start, self.log_seq,
+         self.log_key) = struct.unpack_from("<QQQQ32s", plain, 48)
         self.name_key = plain[112:128]
         (self.next_object, self.inodes, self.orphans, self.used_blocks,
          self.used_groups) = struct.unpack_from("<QQQQQ", plain, 128)
@@ -148,6 +151,10 @@ class Volume:
         self.used |= set(range(self.super.ring, self.super.ring + self.super.ring_blocks))
         self.nodes = 0
         self.walk(self.super.root, (0, 0, 0), None, None)
+        self.marked = self.read_bitmap()
+        self.frames = 0
+        if self.super.state == 0 and self.super.features & FEATURE_LOG:
+            self.replay()
 
     def read(self, block, count):
         self.file.seek(block * BLOCK)
@@ -228,6 +235,127 @@ class Volume:
         zero(page[32 + 24 * count:end], "page")
         return slots
 
+    def read_bitmap(self):
+        """The blocks that the stored tree marks."""
+        marked = set()
+        for (obj, kind, region), value in self.items.items():
+            if kind == BITMAP:
+                need(obj == 0 and len(value) == 2048, "bitmap")
+                marked |= {region * REGION + i for i in range(REGION)
+                           if value[i // 8] >> i % 8 & 1}
+        need(len(marked) == self.super.used_blocks, "count of used blocks")
+        need(len({b // 4 for b in marked}) == self.super.used_groups, "count of used groups")
+        inodes = sum(1 for _, kind, _ in self.items if kind == INODE)
+        need(inodes == self.super.inodes, "count of inodes")
+        return marked
+
+    def frame(self, ring, at, seq=None):
+        """Number, durable, records and end of the frame at a byte of the unrolled ring, or None."""
+        if at + 40 > len(ring):
+            return None
+        number, durable, length, reserved, tag = struct.unpack_from("<QQII16s", ring, at)
+        if (number == 0 or durable >= number or not 0 < length <= 262144 or reserved
+                or at + 40 + length > len(ring) or (seq is not None and number != seq)):
+            return None
+        aad = lp("conclave-vol-log-v1", self.super.volume_id, number, durable, length)
+        try:
+            plain = AESGCM(self.super.log_key).decrypt(
+                struct.pack("<QI", number, 0), ring[at + 40:at + 40 + length] + tag, aad)
+        except InvalidTag:
+            return None
+        return number, durable, plain, at + (40 + length + 15) // 16 * 16
+
+    def replay(self):
+        """Section 10: what the log holds behind the superblock, into self.items."""
+        raw = self.read(self.super.ring, self.super.ring_blocks)
+        start = self.super.log_start * BLOCK
+        ring = raw[start:] + raw[:start]
+        at, seq, frames = 0, self.super.log_seq, []
+        while True:
+            found = self.frame(ring, at, seq) or self.frame(ring, -(-at // BLOCK) * BLOCK, seq)
+            if found is None:
+                break
+            frames.append(found)
+            at, seq = found[3], seq + 1
+        proven = max([f[1] for f in frames], default=self.super.log_seq - 1)
+        for place in range(at, len(ring), 16):
+            later, = struct.unpack_from("<Q", ring, place + 8) if place + 16 <= len(ring) else (0,)
+            if later >= seq:
+                need(self.frame(ring, place) is None, f"frame {seq} was durable and is gone")
+        self.freed = set()
+        for number, _, records, _ in frames:
+            changes = list(self.records(records))
+            if number > proven and not self.arrived(changes):
+                break
+            for change in changes:
+                self.apply(*change)
+            self.frames += 1
+
+    def records(self, data):
+        """Takes the records of a frame apart: (kind, key, value, entries by bit)."""
+        at = 0
+        while at < len(data):
+            need(len(data) - at >= 24, "record")
+            kind, item, length, reserved, obj, offset = struct.unpack_from("<BBHIQQ", data, at)
+            value = data[at + 24:at + 24 + length]
+            need(len(value) == length and reserved == 0 and obj < 1 << 63, "record")
+            need(kind in (PUT, DEL, MAPPED, UNMAPPED), "record")
+            need((item == MAP) == (kind in (MAPPED, UNMAPPED)) and item != BITMAP, "record")
+            entries = {}
+            if item == MAP:
+                mask, = struct.unpack_from("<H", value)
+                bits = [i for i in range(16) if mask >> i & 1]
+                need(bits and length == 2 + 36 * len(bits) * (kind == MAPPED), "mask")
+                for n, bit in enumerate(bits):
+                    entry = value[2 + 36 * n:38 + 36 * n] if kind == MAPPED else bytes(36)
+                    need(kind == UNMAPPED or 0 < int.from_bytes(entry[:6], "little")
+                         < self.super.blocks, "entry")
+                    entries[bit] = entry
+            need(kind != DEL or length == 0, "record")
+            yield kind, (obj, item, offset), value, entries
+            at += 24 + length
+
+    def arrived(self, changes):
+        """Every block that these map opens."""
+        try:
+            for _, _, _, entries in changes:
+                for entry in entries.values():
+                    if any(entry):
+                        self.open_entry(entry)
+        except Damage:
+            return False
+        return True
+
+    def apply(self, kind, key, value, entries):
+        if kind == PUT:
+            self.items[key] = value
+        elif kind == DEL:
+            self.items.pop(key, None)
+        else:
+            old = self.items.get(key, b"")
+            group = [old[36 * i:36 * i + 36] or bytes(36) for i in range(16)]
+            for bit, entry in entries.items():
+                before, after = (int.from_bytes(e[:6], "little") for e in (group[bit], entry))
+                if before:
+                    self.marked.remove(before)
+                    self.freed.add(before)
+                if after:
+                    need(after not in self.marked and after not in self.freed, "block in use")
+                    self.marked.add(after)
+                group[bit] = entry
+            joined = b"".join(group)
+            while joined and not any(joined[-36:]):
+                joined = joined[:-36]
+            if joined:
+                self.items[key] = joined
+            else:
+                self.items.pop(key, None)
+
+    def open_entry(self, entry):
+        block, key_id = int.from_bytes(entry[:6], "little"), entry[6] | entry[7] << 8
+        return block, self.open_sealed("conclave-vol-data-v1", block, key_id, entry[8:20],
+                                       self.read(block, 1), entry[20:36])
+
     def inode(self, obj):
         value = self.items[(obj, INODE, 0)]
         need(len(value) == 128, "inode")
@@ -289,13 +417,13 @@ class Volume:
         data = bytearray((size + BLOCK - 1) // BLOCK * BLOCK)
         count = 0
         for index, entry in self.mapped(obj):
-            block, key_id = int.from_bytes(entry[:6], "little"), entry[6] | entry[7] << 8
+            block, plain = self.open_entry(entry)
             self.use(block, 1)
-            plain = self.open_sealed("conclave-vol-data-v1", block, key_id, entry[8:20],
-                                     self.read(block, 1), entry[20:36])
+            count += 1
+            if (0, ORPHAN, obj) in self.items and index * BLOCK >= len(data):
+                continue  # cut off, not freed yet
             need((index + 1) * BLOCK <= len(data), "block behind the end of a file")
             data[index * BLOCK:(index + 1) * BLOCK] = plain
-            count += 1
         need(count == self.inode(obj)["blocks"], "count of blocks")
         zero(data[size:], "behind the end of a file")
         return bytes(data[:size])
@@ -319,17 +447,8 @@ class Volume:
 
     def check_space(self):
         """After the content of every file was read: the bitmap marks exactly what is used."""
-        marked = set()
-        for (obj, kind, region), value in self.items.items():
-            if kind == BITMAP:
-                need(obj == 0 and len(value) == 2048, "bitmap")
-                marked |= {region * REGION + i for i in range(REGION)
-                           if value[i // 8] >> i % 8 & 1}
-        need(marked == self.used, f"bitmap: {len(marked)} marked, {len(self.used)} used")
-        need(len(marked) == self.super.used_blocks, "count of used blocks")
-        need(len({b // 4 for b in marked}) == self.super.used_groups, "count of used groups")
-        inodes = sum(1 for _, kind, _ in self.items if kind == INODE)
-        need(inodes == self.super.inodes, "count of inodes")
+        need(self.marked == self.used,
+             f"bitmap: {len(self.marked)} marked, {len(self.used)} used")
 
     def describe(self):
         """Everything that a mount would show, as a dictionary by path."""
@@ -349,6 +468,10 @@ class Volume:
                 entry["xattrs"] = {name.decode("utf-8", "surrogateescape"): value.hex()
                                    for name, value in attributes.items()}
             out[path.decode("utf-8", "surrogateescape")] = entry
+        for obj, kind, target in list(self.items):
+            # unlinked, not freed yet
+            if kind == ORPHAN and target not in seen and stat.S_ISREG(self.inode(target)["mode"]):
+                self.content(target)
         self.check_space()
         return out
 

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "fs/data.h"
+#include "fs/dir.h"
 #include "fs/volume.h"
 #include "host/exit_code.h"
 #include "host/secret.h"
@@ -62,9 +64,33 @@ static enum cv_err check(struct volume *v)
 	return r.problems ? CV_ERR_TAMPERED : CV_OK;
 }
 
+/* Files, two syncs and no end: the process leaves as if it had been killed. */
+static enum cv_err unclean(struct volume *v)
+{
+	enum cv_err err = CV_OK;
+
+	for (unsigned i = 0; i < 8 && !err; i++) {
+		struct dir_new new = { .mode = S_IFREG | 0644 };
+		uint8_t data[5000] = { (uint8_t)i };
+		char text[4] = { 'f', (char)('0' + i) };
+		struct dir_name name = { text, 2 };
+		uint64_t object;
+		size_t done;
+
+		err = dir_create(v, OBJECT_ROOT, &name, &new, &object);
+		if (!err)
+			err = data_write(v, object, 0, data, sizeof(data), &done);
+		if (!err && i % 3 == 2)
+			err = volume_sync(v);
+	}
+	if (!err)
+		_exit(0);
+	return err;
+}
+
 static int work(const uint8_t *key, int argc, char **argv)
 {
-	bool writes = strcmp(argv[1], "import") == 0;
+	bool writes = strcmp(argv[1], "import") == 0 || strcmp(argv[1], "unclean") == 0;
 	struct volume_open_options o = { .secret = key, .read_only = !writes };
 	struct volume_why why = { "" };
 	enum cv_err closed;
@@ -75,6 +101,8 @@ static int work(const uint8_t *key, int argc, char **argv)
 		return finish(err, &why);
 	if (writes && argc == 4)
 		err = import(v, argv, &why);
+	else if (strcmp(argv[1], "unclean") == 0)
+		err = unclean(v);
 	else if (strcmp(argv[1], "cat") == 0 && argc == 4)
 		err = volume_export(v, argv[3], STDOUT_FILENO);
 	else if (strcmp(argv[1], "check") == 0)

@@ -111,6 +111,36 @@ def test_notices_what_the_c_code_notices(volume):
     assert fs.tool("check", volume, check=False).returncode == 20
 
 
+def flip(path, at):
+    with open(path, "r+b") as f:
+        f.seek(at)
+        byte = f.read(1)[0]
+        f.seek(at)
+        f.write(bytes([byte ^ 4]))
+
+
+def test_refuses_the_damage_to_the_log_that_the_c_code_refuses(tmp_path):
+    """Two syncs in one session, cut off without an unmount; then bits of the ring are changed."""
+    container = tmp_path / "log.cv"
+    fs.tool("create", container, SIZE)
+    fs.tool("unclean", container)
+    volume = volume_reader.Volume(container, fs.KEY)
+    assert volume.frames > 8 and "/f7" in volume.describe()
+    first = (volume.super.ring + volume.super.log_start) * 4096
+    outcomes = set()
+    for at in [*range(0, 400, 49), *range(8192, 9700, 131), *range(9700, 40_000, 3001)]:
+        flip(container, first + at)
+        try:
+            frames = volume_reader.Volume(container, fs.KEY).frames
+        except volume_reader.Damage:
+            frames = None
+        done = fs.tool("check", container, check=False)
+        assert done.returncode == (20 if frames is None else 0), (at, frames, done.stderr)
+        outcomes.add(frames)
+        flip(container, first + at)
+    assert None in outcomes and volume.frames in outcomes and len(outcomes) > 3
+
+
 def test_siphash_matches_the_reference_vector():
     key = bytes(range(16))
     assert volume_reader.siphash(key, bytes(range(15))) == 0xA129CA6149BE45E5
