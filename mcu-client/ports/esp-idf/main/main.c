@@ -2,10 +2,7 @@
  * The firmware for ESP32-class chips: values, network, time, one boot of the client.
  * Compile-checked against declarations of our own; never linked or run.
  */
-#include <esp_ota_ops.h>
 #include <esp_system.h>
-#include <freertos/FreeRTOS.h>
-#include <freertos/task.h>
 #include <sdkconfig.h>
 
 #include "client.h"
@@ -66,19 +63,15 @@ static void wait_before_restart(void)
 
 void app_main(void)
 {
+	const struct client_limits limits = {
+		.timeout_ms = CONFIG_CONCLAVE_UNLOCK_TIMEOUT_S * UINT64_C(1000),
+		.stay_ms = CLIENT_FOREVER};
 	struct client_result result = {.outcome = prepare()};
 
 	if (result.outcome == CV_OK)
-		client_boot(&result, CONFIG_CONCLAVE_UNLOCK_TIMEOUT_S * UINT64_C(1000));
-	if (result.outcome != CV_OK) {
-		port_mount_signal(0);
-		(void)locked("locked:", result.outcome);
-		wait_before_restart();
-		esp_restart();
-	}
-	port_log("MOUNT_OK");
-	/* An update that could not unlock would have been rolled back by the boot loader. */
-	(void)esp_ota_mark_app_valid_cancel_rollback();
-	for (;;)
-		vTaskDelay(portMAX_DELAY);
+		client_run(&result, &limits);
+	port_mount_signal(0);
+	(void)locked("locked:", result.outcome);
+	wait_before_restart();
+	esp_restart();
 }

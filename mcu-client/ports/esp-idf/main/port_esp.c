@@ -8,7 +8,9 @@
 #include <time.h>
 
 #include <driver/gpio.h>
+#include <esp_app_desc.h>
 #include <esp_log.h>
+#include <esp_ota_ops.h>
 #include <esp_timer.h>
 #include <freertos/FreeRTOS.h>
 #include <freertos/task.h>
@@ -68,6 +70,12 @@ enum cv_err port_sign(
 	return err;
 }
 
+/* The one that the boot loader compares with the eFuses (CONFIG_BOOTLOADER_APP_SECURE_VERSION). */
+uint32_t port_firmware_version(void)
+{
+	return esp_app_get_description()->secure_version;
+}
+
 uint64_t port_instructions(void)
 {
 	return 0;
@@ -85,6 +93,9 @@ void port_mount_signal(int mounted)
 	(void)gpio_set_level(number, mounted != 0);
 	if (!configured && gpio_config(&pin) == ESP_OK)
 		configured = 1;
+	/* An update that cannot unlock is rolled back by the boot loader; this one could. */
+	if (mounted)
+		(void)esp_ota_mark_app_valid_cancel_rollback();
 }
 
 void *port_secret_memory(size_t len)
