@@ -47,11 +47,11 @@ enum reason authorize_volume(
 	return record_share_find(volume, epoch) == NULL ? REASON_EPOCH_UNKNOWN : REASON_RELEASE;
 }
 
-enum reason authorize_state(const struct record *rec)
+enum reason authorize_state(const struct record *rec, bool frozen)
 {
 	switch (rec->state) {
 	case DEVICE_ACTIVE:
-		return REASON_RELEASE;
+		return frozen ? REASON_FLEET_FROZEN : REASON_RELEASE;
 	case DEVICE_QUARANTINED:
 		return REASON_DEVICE_QUARANTINED;
 	case DEVICE_REVOKED:
@@ -67,7 +67,7 @@ enum reason authorize_before_evidence(const struct authorize_input *in)
 	if (reason == REASON_RELEASE)
 		reason = authorize_volume(in->record, in->request->volume_id, in->request->epoch);
 	if (reason == REASON_RELEASE)
-		reason = authorize_state(in->record);
+		reason = authorize_state(in->record, in->frozen);
 	return reason;
 }
 
@@ -121,6 +121,71 @@ static enum reason debug_off(const struct evidence *ev)
 	return REASON_DEBUG_ENABLED;
 }
 
+/* Everything that one policy demands of the evidence; a group's and a device's alike. */
+static enum reason keeps_rules(
+	const struct authorize_input *in, const struct policy *policy, struct verdict *v)
+{
+	struct authorize_input one = *in;
+	enum reason reason;
+
+	one.policy = policy;
+	reason = authorize_time(&one, v);
+	if (reason == REASON_RELEASE)
+		reason = authorize_measurements(&one, v);
+	if (reason == REASON_RELEASE)
+		reason = authorize_pcrs(&one, v);
+	if (reason == REASON_RELEASE)
+		reason = authorize_place(&one, v);
+	return reason;
+}
+
+static enum reason policies_there(const struct authorize_input *in)
+{
+	if (in->policy == NULL)
+		return REASON_POLICY_EMPTY;
+	if (in->record->group[0] == '\0')
+		return in->group == NULL ? REASON_RELEASE : REASON_INTERNAL;
+	if (in->group == NULL)
+		return REASON_POLICY_MISSING;
+	return strcmp(in->group->group, in->record->group) == 0 ? REASON_RELEASE : REASON_INTERNAL;
+}
+
+static void decide_group(const struct authorize_input *in, struct verdict *v)
+{
+	v->source = AUTHORIZE_BY_GROUP;
+	STEP(v, authorize_class(in, v));
+	STEP(v, keeps_rules(in, &in->group->rules, v));
+	STEP(v, authorize_references(in, v));
+	STEP(v, authorize_client(in, v));
+	v->source = AUTHORIZE_BY_GATEWAY;
+}
+
+/* What is about now and not about the device: asked last, so that an approval is worth giving. */
+static void decide_occasion(const struct authorize_input *in, struct verdict *v)
+{
+	v->source = AUTHORIZE_BY_GROUP;
+	STEP(v, authorize_windows(in, v));
+	STEP(v, authorize_quota(in, v));
+	STEP(v, authorize_approval(in, v));
+	v->source = AUTHORIZE_BY_GATEWAY;
+}
+
+static void decide_policies(const struct authorize_input *in, struct verdict *v)
+{
+	STEP(v, debug_off(in->evidence));
+	STEP(v, policies_there(in));
+	STEP(v, authorize_boot(in, v));
+	if (in->group != NULL)
+		decide_group(in, v);
+	if (v->reason != REASON_RELEASE)
+		return;
+	v->source = AUTHORIZE_BY_DEVICE;
+	STEP(v, keeps_rules(in, in->policy, v));
+	v->source = AUTHORIZE_BY_GATEWAY;
+	if (in->group != NULL)
+		decide_occasion(in, v);
+}
+
 static void decide(const struct authorize_input *in, struct verdict *v)
 {
 	const struct record_share *share;
@@ -131,14 +196,9 @@ static void decide(const struct authorize_input *in, struct verdict *v)
 	STEP(v, evidence_decoded(in->evidence_result));
 	STEP(v, evidence_claims(in, share));
 	STEP(v, authorize_quote(in));
-	STEP(v, debug_off(in->evidence));
-	STEP(v, in->policy == NULL ? REASON_POLICY_EMPTY : REASON_RELEASE);
-	STEP(v, authorize_boot(in, v));
-	STEP(v, authorize_time(in, v));
-	STEP(v, authorize_measurements(in, v));
-	STEP(v, authorize_pcrs(in, v));
-	STEP(v, authorize_place(in, v));
-	v->share = share;
+	decide_policies(in, v);
+	if (v->reason == REASON_RELEASE)
+		v->share = share;
 }
 
 struct verdict authorize(const struct authorize_input *in)
@@ -152,5 +212,22 @@ struct verdict authorize(const struct authorize_input *in)
 	decide(in, &v);
 	if (v.reason == REASON_RELEASE && v.share == NULL)
 		v.reason = REASON_INTERNAL;
+	return v;
+}
+
+static void decide_again(const struct authorize_input *in, struct verdict *v)
+{
+	STEP(v, evidence_decoded(in->evidence_result));
+	STEP(v, authorize_quote(in));
+	decide_policies(in, v);
+}
+
+struct verdict authorize_again(const struct authorize_input *in)
+{
+	struct verdict v;
+
+	memset(&v, 0, sizeof(v));
+	v.reason = REASON_INTERNAL;
+	decide_again(in, &v);
 	return v;
 }

@@ -13,9 +13,12 @@
 
 #include "gateway/record.h"
 #include "protocol/evidence.h"
+#include "protocol/group.h"
 #include "protocol/message.h"
 #include "protocol/policy.h"
 #include "protocol/reason.h"
+
+#define AUTHORIZE_GRANT_S 900 /* an operator's approval holds this long */
 
 /* What a verdict gives cause to tell; or-ed. */
 enum authorize_alert {
@@ -24,6 +27,13 @@ enum authorize_alert {
 	AUTHORIZE_ALERT_CLONE = 4,	   /* too many keys, or an older boot came back */
 	AUTHORIZE_ALERT_COUNTER_AHEAD = 8, /* boot counter far above the last one */
 	AUTHORIZE_ALERT_ROLLBACK = 16	   /* boot counter below the last one */
+};
+
+/* Which policy's rule decided. */
+enum authorize_source {
+	AUTHORIZE_BY_GATEWAY, /* none: nonce, evidence, state, or nothing spoke against it */
+	AUTHORIZE_BY_GROUP,
+	AUTHORIZE_BY_DEVICE
 };
 
 struct authorize_clock {
@@ -49,6 +59,9 @@ struct authorize_input {
 	const uint8_t *ueid; /* EVIDENCE_UEID_BYTES, of the device that the MAC speaks for */
 	const struct record *record;
 	const struct policy *policy; /* NULL: the record's text is no policy */
+	/* in force for the record's group; NULL: it has none, or the gateway holds no policy for it */
+	const struct group_policy *group;
+	bool frozen; /* the fleet */
 	struct authorize_clock clock;
 };
 
@@ -82,9 +95,23 @@ struct verdict {
 	const struct record_share *share; /* inside input->record */
 	struct record_boot boot;	  /* the record's boot state from now on */
 	bool new_boot;
+	bool new_key;  /* this boot key got nothing before */
+	bool approved; /* used the record's grant up */
+	const struct group_reference *reference; /* the first that matched; inside input->group */
+	/* also on refusal */
+	enum authorize_source source;
 };
 
+/*
+ * Both policies must agree: a group's policy is what holds for its devices, and a device's own can
+ * only narrow it (docs/policy.md).
+ */
 struct verdict authorize(const struct authorize_input *in);
+/*
+ * What the policies say of evidence that was authentic once, for a dry run: without nonce, state,
+ * boot history and quota. Everything else is what authorize() does, by the same code.
+ */
+struct verdict authorize_again(const struct authorize_input *in);
 
 /*
  * Steps 5 and 6 alone: REASON_RELEASE means that the evidence is worth decoding. authorize() goes
@@ -95,9 +122,9 @@ enum reason authorize_before_evidence(const struct authorize_input *in);
 /* Step 6 for requests without nonce and evidence. REASON_RELEASE: nothing speaks against it. */
 enum reason authorize_volume(
 	const struct record *rec, const uint8_t volume_id[CV_VOLUME_ID_BYTES], uint32_t epoch);
-enum reason authorize_state(const struct record *rec);
+enum reason authorize_state(const struct record *rec, bool frozen);
 
-/* authorize_boot.c: step 8's boot rule; fills boot, new_boot and alerts of the verdict. */
+/* authorize_boot.c: step 8's boot rule; fills boot, new_boot, new_key and alerts of the verdict. */
 enum reason authorize_boot(const struct authorize_input *in, struct verdict *v);
 /* authorize_quote.c: step 7's quote, and what step 10 demands of its values. */
 enum reason authorize_quote(const struct authorize_input *in);
@@ -116,5 +143,13 @@ enum reason verdict_claim_hash(struct verdict *v, enum reason reason, const char
 	const char *member, const uint8_t claimed[CV_HASH_BYTES]);
 enum reason verdict_over(struct verdict *v, enum reason reason, const char *section,
 	const char *member, enum verdict_unit unit, uint64_t over);
+
+/* authorize_group.c: what only a group's policy has; all of them with in->group. */
+enum reason authorize_class(const struct authorize_input *in, struct verdict *v);
+enum reason authorize_references(const struct authorize_input *in, struct verdict *v);
+enum reason authorize_client(const struct authorize_input *in, struct verdict *v);
+enum reason authorize_windows(const struct authorize_input *in, struct verdict *v);
+enum reason authorize_quota(const struct authorize_input *in, struct verdict *v);
+enum reason authorize_approval(const struct authorize_input *in, struct verdict *v);
 
 #endif

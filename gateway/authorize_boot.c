@@ -56,6 +56,25 @@ static enum reason form_of(const struct authorize_input *in)
 	return REASON_BOOT_FORM;
 }
 
+/* The stricter of the two policies. */
+static uint64_t max_step(const struct authorize_input *in)
+{
+	const uint64_t own = in->policy->boot_max_step;
+
+	return in->group != NULL && in->group->rules.boot_max_step < own
+		? in->group->rules.boot_max_step
+		: own;
+}
+
+static uint32_t max_keys(const struct authorize_input *in)
+{
+	uint32_t keys = in->policy->boot_max_keys;
+
+	if (in->group != NULL && in->group->rules.boot_max_keys < keys)
+		keys = in->group->rules.boot_max_keys;
+	return keys < RECORD_BOOT_KEYS_MAX ? keys : RECORD_BOOT_KEYS_MAX;
+}
+
 static enum reason counter_step(const struct authorize_input *in, struct verdict *v)
 {
 	const uint64_t now = counter_of(in->evidence->platform.boot_id);
@@ -65,7 +84,7 @@ static enum reason counter_step(const struct authorize_input *in, struct verdict
 		v->alerts |= AUTHORIZE_ALERT_ROLLBACK;
 		return REASON_BOOT_ROLLBACK;
 	}
-	if (now - last > in->policy->boot_max_step) {
+	if (now - last > max_step(in)) {
 		v->alerts |= AUTHORIZE_ALERT_COUNTER_AHEAD;
 		return REASON_BOOT_AHEAD;
 	}
@@ -95,6 +114,7 @@ static void start_boot(const struct authorize_input *in, struct verdict *v)
 			v->alerts |= AUTHORIZE_ALERT_CLONE;
 	}
 	v->new_boot = true;
+	v->new_key = true;
 	v->boot.known = true;
 	memcpy(v->boot.boot_id, id, CV_BOOT_ID_BYTES);
 	v->boot.key_count = 1;
@@ -110,15 +130,11 @@ static void start_boot(const struct authorize_input *in, struct verdict *v)
 
 static enum reason same_boot(const struct authorize_input *in, struct verdict *v)
 {
-	const uint32_t allowed = in->policy->boot_max_keys < RECORD_BOOT_KEYS_MAX
-		? in->policy->boot_max_keys
-		: RECORD_BOOT_KEYS_MAX;
-
 	for (size_t i = 0; i < v->boot.key_count; i++) {
 		if (same(v->boot.keys[i], in->evidence->boot_key, CV_X25519_BYTES))
 			return REASON_RELEASE;
 	}
-	if (v->boot.key_count >= allowed) {
+	if (v->boot.key_count >= max_keys(in)) {
 		v->alerts |= AUTHORIZE_ALERT_CLONE;
 		return REASON_BOOT_KEY;
 	}
@@ -126,6 +142,7 @@ static enum reason same_boot(const struct authorize_input *in, struct verdict *v
 	if (v->boot.key_count > 0)
 		v->alerts |= AUTHORIZE_ALERT_NEW_BOOT_KEY;
 	memcpy(v->boot.keys[v->boot.key_count++], in->evidence->boot_key, CV_X25519_BYTES);
+	v->new_key = true;
 	return REASON_RELEASE;
 }
 
@@ -134,7 +151,8 @@ enum reason authorize_boot(const struct authorize_input *in, struct verdict *v)
 	const struct record_boot *old = &in->record->boot;
 	enum reason reason = REASON_RELEASE;
 
-	if (in->policy->boot != POLICY_RULES)
+	if (in->policy->boot != POLICY_RULES ||
+		(in->group != NULL && in->group->rules.boot != POLICY_RULES))
 		return verdict_rule(v, REASON_POLICY_EMPTY, "boot", NULL);
 	reason = form_of(in);
 	if (reason != REASON_RELEASE)

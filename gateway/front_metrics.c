@@ -13,7 +13,7 @@
 #include "host/clock.h"
 #include "protocol/json_get.h"
 
-#define METRICS_MAX 65536
+#define METRICS_MAX 262144
 #define HEALTH_TIMEOUT_MS 1000
 
 struct text {
@@ -75,7 +75,39 @@ static cJSON *ask_health(struct front *f)
 	return tree;
 }
 
-static const char *not_ready(struct front *f)
+static const char *text_of(const cJSON *object, const char *name)
+{
+	const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, name));
+
+	return text != NULL ? text : "";
+}
+
+static double number_of(const cJSON *object, const char *name)
+{
+	const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, name);
+
+	return cJSON_IsNumber(item) ? item->valuedouble : 0;
+}
+
+/* Which versions of which policies it goes by, a line each. */
+static void ready_text(struct text *t, const cJSON *health)
+{
+	const cJSON *item;
+
+	add(t, "ready\n");
+	cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(health, "policies"))
+	{
+		add(t, "policy %s %.0f", text_of(item, "group"), number_of(item, "in_force"));
+		if (number_of(item, "canary") > 0)
+			add(t, " canary %.0f", number_of(item, "canary"));
+		add(t, "\n");
+	}
+	if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(health, "fleet_frozen")))
+		add(t, "fleet frozen\n");
+}
+
+/* NULL, with the text filled, if it is ready. */
+static const char *not_ready(struct front *f, struct text *t)
 {
 	cJSON *health;
 	const char *why = NULL;
@@ -88,6 +120,8 @@ static const char *not_ready(struct front *f)
 		why = "the keeper does not answer\n";
 	else if (json_get_bool(health, "store_writable", &writable) != CV_OK || !writable)
 		why = "the store cannot be written\n";
+	else
+		ready_text(t, health);
 	json_free(health);
 	return why;
 }
@@ -129,7 +163,8 @@ static void add_front(struct text *t, struct front *f)
 static void add_member(struct text *t, const cJSON *item)
 {
 	static const char *const gauges[] = { "store_revision", "devices", "audit_seq", "queue",
-		"clock_trusted", "uptime_ms", "reserve_left", "store_writable" };
+		"clock_trusted", "uptime_ms", "reserve_left", "store_writable", "fleet_frozen",
+		"policy_groups" };
 	bool gauge = false;
 
 	if (!cJSON_IsNumber(item) && !cJSON_IsBool(item))
@@ -162,6 +197,23 @@ static void add_keeper(struct text *t, const cJSON *health)
 				item->valuedouble);
 }
 
+static void add_policies(struct text *t, const cJSON *health)
+{
+	const cJSON *policies = cJSON_GetObjectItemCaseSensitive(health, "policies"), *item;
+
+	add(t, "# HELP conclave_policy_version Version of a group's policy that is in force.\n"
+	       "# TYPE conclave_policy_version gauge\n");
+	cJSON_ArrayForEach(item, policies)
+		add(t, "conclave_policy_version{group=\"%s\"} %.0f\n", text_of(item, "group"),
+			number_of(item, "in_force"));
+	add(t, "# HELP conclave_policy_canary_version The same of its canaries, 0 without any.\n"
+	       "# TYPE conclave_policy_canary_version gauge\n");
+	cJSON_ArrayForEach(item, policies)
+		if (number_of(item, "canary") > 0)
+			add(t, "conclave_policy_canary_version{group=\"%s\"} %.0f\n",
+				text_of(item, "group"), number_of(item, "canary"));
+}
+
 static int metrics(struct front *f, struct mg_connection *conn)
 {
 	struct text *t = calloc(1, sizeof(*t));
@@ -173,8 +225,19 @@ static int metrics(struct front *f, struct mg_connection *conn)
 	health = ask_health(f);
 	add_front(t, f);
 	add_keeper(t, health);
+	add_policies(t, health);
 	json_free(health);
 	status = respond(conn, 200, "text/plain; version=0.0.4; charset=utf-8", t->buf);
+	free(t);
+	return status;
+}
+
+static int readiness(struct front *f, struct mg_connection *conn, const char *type)
+{
+	struct text *t = calloc(1, sizeof(*t));
+	const char *why = t == NULL ? "no memory\n" : not_ready(f, t);
+	const int status = respond(conn, why == NULL ? 200 : 503, type, why == NULL ? t->buf : why);
+
 	free(t);
 	return status;
 }
@@ -183,7 +246,6 @@ int front_metrics_request(struct front *f, struct mg_connection *conn)
 {
 	static const char type[] = "text/plain; charset=utf-8";
 	const struct mg_request_info *info = mg_get_request_info(conn);
-	const char *why;
 
 	mg_disable_connection_keep_alive(conn);
 	if (strcmp(info->request_method, "GET") != 0)
@@ -194,6 +256,5 @@ int front_metrics_request(struct front *f, struct mg_connection *conn)
 		return metrics(f, conn);
 	if (strcmp(info->request_uri, "/readyz") != 0)
 		return respond(conn, 404, type, "not found\n");
-	why = not_ready(f);
-	return why == NULL ? respond(conn, 200, type, "ready\n") : respond(conn, 503, type, why);
+	return readiness(f, conn, type);
 }

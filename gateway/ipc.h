@@ -36,12 +36,12 @@
 #include "protocol/mac.h"
 #include "protocol/op.h"
 
-#define IPC_PACKET_MAX 81920
+#define IPC_PACKET_MAX 163840
 #define IPC_PEER_BUF 64		/* text of an address */
 #define IPC_METHOD_BUF 16
 #define IPC_CONTENT_TYPE_BUF 48
 #define IPC_HEADER_NAME_BUF 32
-#define IPC_ANSWER_BODY_MAX 65536
+#define IPC_ANSWER_BODY_MAX CV_OP_BODY_MAX
 
 enum ipc_request_type {
 	IPC_DEVICE = 1,
@@ -125,7 +125,8 @@ CV_MUST_CHECK enum cv_err ipc_control_decode(
  * {"store_revision":N,"devices":N,"audit_seq":N,"queue":N,"clock_trusted":BOOL,"uptime_ms":N,
  *  "reserve_left":N,"store_writable":BOOL,"batches":N,"released":N,
  *  "audit_lost":N,"alerts_sent":N,"alerts_dropped":N,"unknown_device":N,"bad_mac":N,"op_commands":N,
- *  "op_refused":N,"reasons":{CODE:N,...},"sender":TEXT}
+ *  "op_refused":N,"fleet_frozen":BOOL,"policy_groups":N,"reasons":{CODE:N,...},
+ *  "policies":[{"group":ID,"in_force":N,"canary":N},...],"sender":TEXT}
  *
  * `reasons` counts verdicts by the codes of docs/protocol.md section 9, zeros left out.
  * `store_writable` is false after a commit failed and until one succeeded: /readyz is then 503.

@@ -237,6 +237,8 @@ static enum cv_err allocate(struct keeper *k)
 		err = spent_open(&k->spent);
 	if (err == CV_OK)
 		err = budget_open(&k->budget);
+	if (err == CV_OK)
+		err = keeper_groups_open(&k->groups);
 	if (err != CV_OK)
 		log_error("keeper: no memory");
 	return err;
@@ -249,6 +251,7 @@ static void release(struct keeper *k)
 	store_close(k->store);
 	spent_close(k->spent);
 	budget_close(k->budget);
+	keeper_groups_close(k->groups);
 	free(k->policy);
 	free(k->evidence);
 	free(k->revoked);
@@ -319,6 +322,10 @@ static enum cv_err start(struct keeper *k)
 	err = open_store(k);
 	if (err == CV_OK)
 		err = keeper_load_revocations(k);
+	if (err == CV_OK)
+		err = keeper_load_groups(k);
+	if (err == CV_OK)
+		err = keeper_load_fleet(k);
 	if (err != CV_OK)
 		return err;
 	k->store_writable = true;

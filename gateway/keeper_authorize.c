@@ -1,6 +1,7 @@
 /* /v1/nonce, /v1/authorize and /v1/check. */
 #include "gateway/keeper_state.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "host/log.h"
@@ -59,7 +60,7 @@ void keeper_on_nonce(struct keeper *k, struct keeper_call *call)
 	note_boot(k, call, &request);
 	reason = authorize_volume(call->rec, request.volume_id, request.epoch);
 	if (reason == REASON_RELEASE)
-		reason = authorize_state(call->rec);
+		reason = authorize_state(call->rec, k->fleet.frozen);
 	if (reason != REASON_RELEASE) {
 		keeper_refuse(k, call, reason);
 		return;
@@ -93,8 +94,8 @@ static void answer_check(struct keeper *k, const struct keeper_call *call)
 	size_t len = 0;
 
 	answer.would_release = 1;
-	answer.lease_s = k->policy->lease_s;
-	answer.policy_version = call->rec->policy_version;
+	answer.lease_s = keeper_lease(k->policy, keeper_group_policy(k, call->rec));
+	answer.policy_version = keeper_policy_version(k, call->rec);
 	answer.store_revision = store_committed(k->store)->revision;
 	if (check_answer_encode(k->body, IPC_ANSWER_BODY_MAX, &len, &answer) != CV_OK)
 		keeper_refuse(k, call, REASON_INTERNAL);
@@ -118,23 +119,54 @@ static void alert_verdict(
 		keeper_alert(k, EVENT_ROLLBACK_SUSPECTED, device, code);
 }
 
+/* Latched: from here on only an operator lets the device pass at this gateway. */
+static void quarantine(struct keeper *k, struct keeper_call *call, enum reason reason)
+{
+	struct record *rec = call->rec;
+	struct event_alert alert;
+	struct audit_text a;
+
+	if (keeper_transaction(k) != CV_OK)
+		return;
+	rec->state = DEVICE_QUARANTINED;
+	snprintf(rec->note, sizeof(rec->note), "policy of group %s: %s", rec->group,
+		reason_code(reason));
+	audit_begin(&a, "quarantine", &k->clock, rec->device);
+	json_text(&a.w, "group", rec->group);
+	json_text(&a.w, "reason", reason_code(reason));
+	if (store_device_put(k->store, rec) != CV_OK ||
+		(k->room == STORE_ROOM_PLENTY && audit_append(&a, k->store) != CV_OK)) {
+		keeper_batch_fail(k);
+		return;
+	}
+	if (event_init(&alert, EVENT_DEVICE_QUARANTINED, k->cfg->gateway, rec->device,
+		    k->clock.now_s) == CV_OK &&
+		event_set_reason(&alert, reason_code(reason)) == CV_OK)
+		keeper_alert_later(k, &alert);
+}
+
 static void decide(struct keeper *k, struct keeper_call *call, struct authorize_input *in)
 {
 	const uint64_t folded = call->budget->fold_count;
 	struct verdict v;
 
 	v = authorize(in);
+	call->verdict = &v;
 	if (v.reason != REASON_RELEASE) {
 		keeper_refuse_verdict(k, call, v.reason, &v.detail);
 		/* A repeat that was folded away is not told either. */
 		if (call->budget->fold_count <= folded)
 			alert_verdict(k, call, &v);
+		if (in->group != NULL && in->purpose == EVIDENCE_UNLOCK &&
+			in->group->quarantine_on[v.reason])
+			quarantine(k, call, v.reason);
 	} else if (in->purpose == EVIDENCE_CHECK) {
 		k->counters.reasons[REASON_RELEASE]++;
 		answer_check(k, call);
 	} else {
 		keeper_release(k, call, in, &v);
 	}
+	call->verdict = NULL;
 }
 
 /* Nothing of a quote is looked at before its token is known to be the device's. */
@@ -177,6 +209,7 @@ void keeper_on_authorize(
 	in.evidence = k->evidence;
 	in.ueid = ueid;
 	in.record = call->rec;
+	in.frozen = k->fleet.frozen;
 	in.clock = k->clock;
 	if (evidence_ueid(ueid, k->cfg->fleet, call->rec->device) != CV_OK) {
 		keeper_refuse(k, call, REASON_INTERNAL);
@@ -191,6 +224,7 @@ void keeper_on_authorize(
 		if (policy_decode(k->policy, call->rec->policy, call->rec->policy_len, NULL, 0) ==
 			CV_OK)
 			in.policy = k->policy;
+		in.group = keeper_group_policy(k, call->rec);
 	}
 	decide(k, call, &in);
 }

@@ -78,9 +78,11 @@ void keeper_batch_end(struct keeper *k)
 	k->batch_released = 0;
 	k->batch_failed = false;
 	keeper_release_deferred(k, committed);
-	/* Revocations that the rolled back transaction brought are gone again. */
+	/* What the rolled back transaction brought is gone again. */
 	if (!committed && keeper_load_revocations(k) != CV_OK)
 		log_error("store: the revocation list cannot be read: %s", store_why(k->store));
+	if (!committed && (keeper_load_groups(k) != CV_OK || keeper_load_fleet(k) != CV_OK))
+		log_error("store: policies cannot be read: %s", store_why(k->store));
 	store_tidy(k->store);
 }
 

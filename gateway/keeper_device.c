@@ -8,6 +8,7 @@
 #include "protocol/crypto.h"
 
 #define LATER_S 2
+#define LATER_PERSON_S 10 /* where people have to act */
 
 /* Without a MAC: to a peer that is not known, or when there is no key to make one with. */
 static void answer_bare(struct keeper *k, const struct ipc_request *request, unsigned int status,
@@ -50,7 +51,22 @@ static uint32_t retry_after(const struct keeper *k, enum reason reason)
 		return 0;
 	if (reason == REASON_RATE_LIMITED)
 		return 60 / k->limits.device_per_minute + 1;
+	if (reason == REASON_APPROVAL_REQUIRED)
+		return LATER_PERSON_S;
+	if (reason == REASON_WINDOW_CLOSED || reason == REASON_QUOTA_REACHED)
+		return CV_RETRY_AFTER_MAX_S;
 	return LATER_S;
+}
+
+/* Only what every policy allows; a group without one allows nothing. */
+static bool may_reveal(struct keeper *k, const struct record *rec)
+{
+	const struct group_policy *group = keeper_group_policy(k, rec);
+
+	if (rec->group[0] != '\0' && (group == NULL || !group->rules.reveal_reason))
+		return false;
+	return policy_decode(k->policy, rec->policy, rec->policy_len, NULL, 0) == CV_OK &&
+		k->policy->reveal_reason;
 }
 
 enum cv_err keeper_refusal_body(struct keeper *k, const struct keeper_call *call,
@@ -63,9 +79,7 @@ enum cv_err keeper_refusal_body(struct keeper *k, const struct keeper_call *call
 	refusal.retry = reason_retry(reason);
 	refusal.retry_after_s = retry_after(k, reason);
 	refusal.reason = reason;
-	refusal.has_reason = policy_decode(k->policy, call->rec->policy, call->rec->policy_len,
-				     NULL, 0) == CV_OK &&
-		k->policy->reveal_reason;
+	refusal.has_reason = may_reveal(k, call->rec);
 	*status = refusal.status;
 	return refusal_encode(out, cap, len, &refusal, padded ? CV_AUTHORIZE_REPLY_BYTES : 0);
 }
@@ -75,6 +89,22 @@ static bool worth_an_alert(enum reason reason)
 	/* These come with slow devices and restarts, or are the gateway's own trouble. */
 	return reason != REASON_NONCE_EXPIRED && reason != REASON_NONCE_FOREIGN &&
 		reason != REASON_STORE_FAILED && reason != REASON_BUSY && reason != REASON_INTERNAL;
+}
+
+/* Which policy said no; the reason names its rule. */
+static void write_rule(struct keeper *k, struct audit_text *a, const struct keeper_call *call)
+{
+	static const char *const sources[] = { [AUTHORIZE_BY_GATEWAY] = "gateway",
+		[AUTHORIZE_BY_GROUP] = "group", [AUTHORIZE_BY_DEVICE] = "device" };
+
+	if (call->verdict == NULL)
+		return;
+	json_text(&a->w, "decided_by", sources[call->verdict->source]);
+	if (call->rec->group[0] != '\0')
+		json_text(&a->w, "group", call->rec->group);
+	json_u64(&a->w, "policy_version", call->verdict->source == AUTHORIZE_BY_DEVICE
+			? call->rec->policy_version
+			: keeper_policy_version(k, call->rec));
 }
 
 static void record_refusal(struct keeper *k, const struct keeper_call *call, enum reason reason,
@@ -97,6 +127,7 @@ static void record_refusal(struct keeper *k, const struct keeper_call *call, enu
 	audit_begin(&a, "refusal", &k->clock, call->rec->device);
 	json_text(&a.w, "request", call->request->target);
 	json_text(&a.w, "reason", reason_code(reason));
+	write_rule(k, &a, call);
 	if (detail != NULL)
 		privacy_write(&a.w, &k->cfg->privacy, detail);
 	if (repeats > 0)
@@ -154,7 +185,7 @@ static void dispatch(struct keeper *k, struct keeper_call *call)
 
 void keeper_on_device(struct keeper *k, const struct ipc_request *request)
 {
-	struct keeper_call call = { request, {0}, NULL, k->rec };
+	struct keeper_call call = { request, {0}, NULL, k->rec, NULL };
 	uint8_t expected[CV_MAC_BYTES];
 	char device[CV_ID_BUF] = RECORD_DUMMY_ID;
 	bool known = false;

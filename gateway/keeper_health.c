@@ -6,6 +6,8 @@
 #include "host/log.h"
 #include "protocol/json_write.h"
 
+#define HEALTH_GROUPS_MAX 1000 /* of 63 characters each still fit into the answer */
+
 static void write_reasons(struct keeper *k, struct json_writer *w)
 {
 	json_object_open(w, "reasons");
@@ -14,6 +16,23 @@ static void write_reasons(struct keeper *k, struct json_writer *w)
 			json_u64(w, reason_code((enum reason)i), k->counters.reasons[i]);
 	}
 	json_object_close(w);
+}
+
+/* Versions by group, and canaries; as many as there is room for, the count above says how many. */
+static void write_policies(struct keeper *k, struct json_writer *w)
+{
+	json_array_open(w, "policies");
+	for (size_t i = 0; i < keeper_group_count(k) && i < HEALTH_GROUPS_MAX; i++) {
+		uint64_t in_force, canary;
+		const char *id = keeper_group_at(k, i, &in_force, &canary);
+
+		json_object_open(w, NULL);
+		json_text(w, "group", id);
+		json_u64(w, "in_force", in_force);
+		json_u64(w, "canary", canary);
+		json_object_close(w);
+	}
+	json_array_close(w);
 }
 
 void keeper_on_health(struct keeper *k, const struct ipc_request *request)
@@ -42,7 +61,10 @@ void keeper_on_health(struct keeper *k, const struct ipc_request *request)
 	json_u64(&w, "bad_mac", k->counters.bad_mac);
 	json_u64(&w, "op_commands", k->counters.op_commands);
 	json_u64(&w, "op_refused", k->counters.op_refused);
+	json_bool(&w, "fleet_frozen", k->fleet.frozen);
+	json_u64(&w, "policy_groups", keeper_group_count(k));
 	write_reasons(k, &w);
+	write_policies(k, &w);
 	json_text(&w, "sender", k->sender_metrics);
 	json_object_close(&w);
 	if (json_end(&w, &len) != CV_OK) {

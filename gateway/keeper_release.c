@@ -7,6 +7,8 @@
 #include "protocol/crypto.h"
 #include "protocol/sealed_share.h"
 
+#define DAY_S 86400
+
 static enum cv_err seal_share(struct keeper *k, const struct keeper_call *call,
 	const struct authorize_input *in, const struct verdict *v,
 	uint8_t sealed[MESSAGE_SEALED_SHARE_BYTES])
@@ -42,7 +44,14 @@ static enum cv_err write_audit(struct keeper *k, const struct keeper_call *call,
 	json_u64(&a.w, "boot_keys", v->boot.key_count);
 	json_bool(&a.w, "new_boot", v->new_boot);
 	json_bytes(&a.w, "session", call->rec->last_session, CV_SESSION_BYTES);
-	json_u64(&a.w, "policy_version", call->rec->policy_version);
+	json_u64(&a.w, "policy_version",
+		in->group != NULL ? in->group->rules.version : call->rec->policy_version);
+	if (in->group != NULL)
+		json_text(&a.w, "group", in->group->group);
+	if (v->reference != NULL)
+		json_text(&a.w, "reference", v->reference->name);
+	if (v->approved)
+		json_bool(&a.w, "approved", true);
 	if (in->attest != NULL)
 		write_quote(&a, in->attest);
 	json_text(&a.w, "peer", call->request->peer);
@@ -84,6 +93,31 @@ static enum cv_err make_answers(struct keeper *k, const struct keeper_call *call
 	return err == CV_OK ? keeper_defer(k, &good, &failed) : err;
 }
 
+uint32_t keeper_lease(const struct policy *own, const struct group_policy *group)
+{
+	const uint32_t of_group = group != NULL ? group->rules.lease_s : 0;
+
+	if (own->lease_s == 0 || of_group == 0)
+		return own->lease_s + of_group;
+	return own->lease_s < of_group ? own->lease_s : of_group;
+}
+
+/* A grant is for one release; the quota counts keys that got something for the first time. */
+static void count_release(struct keeper *k, struct record *rec, const struct verdict *v)
+{
+	const uint64_t day = k->clock.now_s / DAY_S;
+
+	if (v->approved)
+		memset(&rec->grant, 0, sizeof(rec->grant));
+	if (rec->group[0] == '\0' || !v->new_key)
+		return;
+	if (k->clock.trusted && day > rec->quota_day) {
+		rec->quota_day = day;
+		rec->quota_used = 0;
+	}
+	rec->quota_used += rec->quota_used < UINT32_MAX ? 1 : 0;
+}
+
 /* The record's new state; what the answer says of the store is this transaction's. */
 static enum cv_err write_state(struct keeper *k, const struct keeper_call *call,
 	const struct authorize_input *in, const struct verdict *v)
@@ -93,6 +127,7 @@ static enum cv_err write_state(struct keeper *k, const struct keeper_call *call,
 
 	rec->boot = v->boot;
 	rec->last_release_s = k->clock.now_s;
+	count_release(k, rec, v);
 	if (err == CV_OK)
 		err = store_device_put(k->store, rec);
 	if (err == CV_OK)
@@ -119,8 +154,8 @@ void keeper_release(struct keeper *k, struct keeper_call *call, const struct aut
 		return;
 	}
 	memcpy(answer.session, call->rec->last_session, sizeof(answer.session));
-	answer.lease_s = in->policy->lease_s;
-	answer.policy_version = call->rec->policy_version;
+	answer.lease_s = keeper_lease(in->policy, in->group);
+	answer.policy_version = keeper_policy_version(k, call->rec);
 	answer.store_revision = call->rec->revision;
 	memcpy(answer.anchor, volume->anchor, sizeof(answer.anchor));
 	if (make_answers(k, call, &answer) != CV_OK) {

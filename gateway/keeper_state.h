@@ -7,11 +7,13 @@
 #include "gateway/budget.h"
 #include "gateway/ipc.h"
 #include "gateway/keeper.h"
+#include "gateway/keeper_group.h"
 #include "gateway/keeper_keys.h"
 #include "gateway/privacy.h"
 #include "gateway/record.h"
 #include "gateway/spent.h"
 #include "gateway/store.h"
+#include "gateway/store_policy.h"
 #include "notify/channel.h"
 #include "protocol/enrol.h"
 #include "protocol/nonce.h"
@@ -57,6 +59,8 @@ struct keeper {
 	struct channel alerts;
 	char sender_metrics[CHANNEL_METRICS_MAX + 1]; /* its last answer; "": none */
 	struct revocations *revoked; /* version 0: none was given */
+	struct keeper_groups *groups;
+	struct keeper_fleet fleet;
 
 	/* work space, for one request at a time */
 	struct record *rec;	    /* secret memory */
@@ -97,6 +101,7 @@ struct keeper_call {
 	uint8_t request_mac[CV_MAC_BYTES];
 	struct budget_entry *budget;
 	struct record *rec;
+	const struct verdict *verdict; /* NULL until there is one */
 };
 
 /* keeper_clock.c */
@@ -154,6 +159,9 @@ void keeper_on_authorize(
 /* keeper_release.c */
 void keeper_release(struct keeper *k, struct keeper_call *call,
 	const struct authorize_input *in, const struct verdict *v);
+
+/* The shorter of the two that are not 0. `group` may be NULL. */
+uint32_t keeper_lease(const struct policy *own, const struct group_policy *group);
 
 /* keeper_event.c */
 void keeper_on_event(struct keeper *k, struct keeper_call *call);

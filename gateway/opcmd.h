@@ -92,6 +92,18 @@ enum opcmd_result opcmd_list(struct keeper *k, struct opcmd *op);
 enum opcmd_result opcmd_show(struct keeper *k, struct opcmd *op);
 enum opcmd_result opcmd_read_audit(struct keeper *k, struct opcmd *op);
 
+/* opcmd_policy.c */
+enum opcmd_result opcmd_policy_push(struct keeper *k, struct opcmd *op);
+enum opcmd_result opcmd_policy_canary(struct keeper *k, struct opcmd *op);
+enum opcmd_result opcmd_policy_show(struct keeper *k, struct opcmd *op);
+enum opcmd_result opcmd_policy_status(struct keeper *k, struct opcmd *op);
+
+/* opcmd_fleet.c */
+enum opcmd_result opcmd_freeze(struct keeper *k, struct opcmd *op);
+enum opcmd_result opcmd_thaw(struct keeper *k, struct opcmd *op);
+enum opcmd_result opcmd_fleet_rules(struct keeper *k, struct opcmd *op);
+enum opcmd_result opcmd_group(struct keeper *k, struct opcmd *op);
+
 /* opcmd_revocations.c */
 enum opcmd_result opcmd_revocations(struct keeper *k, struct opcmd *op);
 

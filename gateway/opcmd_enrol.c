@@ -144,6 +144,7 @@ static void new_record(struct keeper *k, const uint8_t package_hash[CV_HASH_BYTE
 	memcpy(rec->mac_key, e->mac_key, sizeof(rec->mac_key));
 	memcpy(rec->attestation_key, e->attestation_key, sizeof(rec->attestation_key));
 	rec->tpm = e->tpm;
+	memcpy(rec->group, e->group, sizeof(rec->group));
 	memcpy(rec->policy, e->policy, e->policy_len);
 	rec->policy_len = e->policy_len;
 	rec->policy_version = k->policy->version;

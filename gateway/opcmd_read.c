@@ -31,7 +31,9 @@ static enum opcmd_result list_one(struct keeper *k, struct opcmd *op, const char
 	json_text(&op->w, "device", id);
 	json_text(&op->w, "state", device_state_name(k->rec->state));
 	json_text(&op->w, "trust_class", trust_class_name(k->rec->trust_class));
-	json_u64(&op->w, "policy_version", k->rec->policy_version);
+	if (k->rec->group[0] != '\0')
+		json_text(&op->w, "group", k->rec->group);
+	json_u64(&op->w, "policy_version", keeper_policy_version(k, k->rec));
 	json_object_close(&op->w);
 	return OPCMD_OK;
 }
@@ -113,7 +115,11 @@ enum opcmd_result opcmd_show(struct keeper *k, struct opcmd *op)
 	if (rec->note[0] != '\0')
 		json_text(&op->w, "reason", rec->note);
 	json_text(&op->w, "trust_class", trust_class_name(rec->trust_class));
-	json_u64(&op->w, "policy_version", rec->policy_version);
+	if (rec->group[0] != '\0')
+		json_text(&op->w, "group", rec->group);
+	json_u64(&op->w, "policy_version", keeper_policy_version(k, rec));
+	if (k->fleet.frozen)
+		json_bool(&op->w, "frozen", true);
 	json_raw(&op->w, "policy", rec->policy, rec->policy_len);
 	json_array_open(&op->w, "volumes");
 	for (size_t i = 0; i < rec->volume_count; i++) {

@@ -7,6 +7,7 @@
 #include "protocol/lp.h"
 
 #define LABEL "conclave-device-v1"
+#define GROUP_MARK "group"
 
 static void write_share(struct lp *lp, const struct record_share *s)
 {
@@ -37,6 +38,24 @@ static void write_tpm(struct lp *lp, const struct record *rec)
 		return;
 	lp_bytes(lp, rec->tpm.ek_name, sizeof(rec->tpm.ek_name));
 	lp_bytes(lp, rec->tpm.ak, rec->tpm.ak_len);
+}
+
+/* At the end, and only where there is something to write: older records read on. */
+static void write_group(struct lp *lp, const struct record *rec)
+{
+	if (rec->group[0] == '\0' && !rec->grant.present && rec->quota_used == 0)
+		return;
+	lp_text(lp, GROUP_MARK);
+	lp_text(lp, rec->group);
+	lp_u64(lp, rec->quota_day);
+	lp_u64(lp, rec->quota_used);
+	lp_u64(lp, rec->grant.present ? 1 : 0);
+	if (!rec->grant.present)
+		return;
+	lp_bytes(lp, rec->grant.volume_id, sizeof(rec->grant.volume_id));
+	lp_u64(lp, rec->grant.epoch);
+	lp_bytes(lp, rec->grant.boot_key, sizeof(rec->grant.boot_key));
+	lp_u64(lp, rec->grant.given_s);
 }
 
 enum cv_err record_encode(uint8_t out[RECORD_PLAIN_MAX], size_t *len, const struct record *rec)
@@ -71,6 +90,7 @@ enum cv_err record_encode(uint8_t out[RECORD_PLAIN_MAX], size_t *len, const stru
 	lp_bytes(&lp, rec->event_hash, sizeof(rec->event_hash));
 	lp_text(&lp, rec->note);
 	write_tpm(&lp, rec);
+	write_group(&lp, rec);
 	return lp_end(&lp, len);
 }
 
@@ -171,6 +191,27 @@ static void read_tpm(struct lp_reader *r, struct record *rec)
 	rec->tpm.ak_len = len;
 }
 
+static void read_group(struct lp_reader *r, struct record *rec)
+{
+	char mark[sizeof(GROUP_MARK)];
+
+	if (r->err != CV_OK || r->pos == r->end)
+		return;
+	lp_read_text(r, mark, sizeof(mark));
+	if (r->err == CV_OK && strcmp(mark, GROUP_MARK) != 0)
+		r->err = CV_ERR_FORMAT;
+	lp_read_text(r, rec->group, sizeof(rec->group));
+	rec->quota_day = lp_read_u64(r);
+	rec->quota_used = (uint32_t)read_number(r, 0, UINT32_MAX);
+	rec->grant.present = read_number(r, 0, 1) == 1;
+	if (!rec->grant.present)
+		return;
+	lp_read_exact(r, rec->grant.volume_id, sizeof(rec->grant.volume_id));
+	rec->grant.epoch = (uint32_t)read_number(r, 1, UINT32_MAX);
+	lp_read_exact(r, rec->grant.boot_key, sizeof(rec->grant.boot_key));
+	rec->grant.given_s = lp_read_u64(r);
+}
+
 enum cv_err record_decode(struct record *rec, const uint8_t *data, size_t len)
 {
 	struct lp_reader r;
@@ -194,6 +235,7 @@ enum cv_err record_decode(struct record *rec, const uint8_t *data, size_t len)
 	lp_read_exact(&r, rec->event_hash, sizeof(rec->event_hash));
 	lp_read_text(&r, rec->note, sizeof(rec->note));
 	read_tpm(&r, rec);
+	read_group(&r, rec);
 	if (lp_read_end(&r) != CV_OK) {
 		crypto_wipe(rec, sizeof(*rec));
 		return CV_ERR_FORMAT;

@@ -4,7 +4,8 @@
  *
  * Holds secrets (MAC key, shares): a struct record lives in memory of secret_alloc.
  *
- * Form     lp("conclave-device-v1", device, state, trust class, ...), docs/operations.md.
+ * Form     lp("conclave-device-v1", device, state, trust class, ...), docs/operations.md. Records
+ *          that were written before there were groups decode as such without one.
  * Errors   decode: CV_ERR_FORMAT for anything but what encode writes.
  */
 #ifndef CONCLAVE_GATEWAY_RECORD_H
@@ -55,6 +56,15 @@ struct record_boot {
 	uint8_t history[RECORD_BOOT_HISTORY][CV_BOOT_ID_BYTES]; /* newest first */
 };
 
+/* An operator's leave for one release: this volume, epoch and boot key, once, and not for long. */
+struct record_grant {
+	bool present;
+	uint8_t volume_id[CV_VOLUME_ID_BYTES];
+	uint32_t epoch;
+	uint8_t boot_key[CV_X25519_BYTES];
+	uint64_t given_s;
+};
+
 struct record {
 	char device[CV_ID_BUF];
 	uint64_t revision; /* of the store, when it was written; not part of the encoding */
@@ -76,6 +86,11 @@ struct record {
 	uint64_t event_counter;
 	uint8_t event_hash[CV_HASH_BYTES];
 	char note[RECORD_NOTE_BUF];
+	/* Only records in which one of these is set carry them. */
+	char group[CV_ID_BUF]; /* "": none, the device's own policy is all there is */
+	struct record_grant grant;
+	uint64_t quota_day; /* since 1970-01-01 */
+	uint32_t quota_used;
 };
 
 CV_MUST_CHECK enum cv_err record_encode(

@@ -9,6 +9,8 @@
 #include "host/file.h"
 #include "protocol/crypto.h"
 
+#define SCHEMA_WITHOUT_GROUPS "1"
+
 const struct store_state *store_committed(const struct store *s)
 {
 	return &s->committed;
@@ -55,7 +57,7 @@ static enum cv_err read_meta(struct store *s, const char *name, char *out, size_
 	return err;
 }
 
-static enum cv_err check_meta(struct store *s)
+static enum cv_err check_meta(struct store *s, bool *old)
 {
 	char value[CV_ID_BUF], wanted[16];
 	unsigned long long pages = 0;
@@ -64,7 +66,8 @@ static enum cv_err check_meta(struct store *s)
 	if (err != CV_OK)
 		return err;
 	snprintf(wanted, sizeof(wanted), "%d", STORE_SCHEMA);
-	if (strcmp(value, wanted) != 0) {
+	*old = strcmp(value, SCHEMA_WITHOUT_GROUPS) == 0;
+	if (!*old && strcmp(value, wanted) != 0) {
 		snprintf(s->why, sizeof(s->why),
 			"the store has schema %s, this program works with schema %s only", value,
 			wanted);
@@ -83,9 +86,26 @@ static enum cv_err check_meta(struct store *s)
 	return err;
 }
 
+/*
+ * What is there stays as it is: from now on there may be more, which a program of the old schema
+ * would take for damage. So it must not open the file again.
+ */
+static enum cv_err migrate(struct store *s)
+{
+	char wanted[16];
+	sqlite3_stmt *st = store_statement(s, ST_SCHEMA_PUT);
+
+	if (st == NULL)
+		return store_fail(s, "table meta");
+	snprintf(wanted, sizeof(wanted), "%d", STORE_SCHEMA);
+	sqlite3_bind_text(st, 1, wanted, -1, SQLITE_TRANSIENT);
+	return store_run(s, st, "table meta");
+}
+
 enum cv_err store_open(struct store **out, const struct store_config *cfg, char why[STORE_WHY_BUF])
 {
 	struct store *s = NULL;
+	bool old = false;
 	enum cv_err err = store_alloc(&s, cfg);
 
 	if (err != CV_OK) {
@@ -94,11 +114,13 @@ enum cv_err store_open(struct store **out, const struct store_config *cfg, char 
 	}
 	err = store_handle_open(s, cfg->path, false);
 	if (err == CV_OK)
-		err = check_meta(s);
+		err = check_meta(s, &old);
 	if (err == CV_OK)
 		err = store_header_read(s);
 	if (err == CV_OK)
 		err = store_check(s);
+	if (err == CV_OK && old)
+		err = migrate(s);
 	if (err != CV_OK) {
 		snprintf(why, STORE_WHY_BUF, "%s", s->why);
 		store_release(s);

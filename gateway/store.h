@@ -31,7 +31,8 @@
 #include "protocol/err.h"
 #include "protocol/jws.h"
 
-#define STORE_SCHEMA 1
+#define STORE_SCHEMA 2	 /* 1, before there were groups, is brought up to it when it is opened */
+#define STORE_NAME_BUF 128 /* of a document */
 #define STORE_WHY_BUF 256
 #define STORE_DOCUMENT_MAX CV_JWS_MAX
 #define STORE_BATCH_MAX 256 /* requests in one transaction, so that the reserve can hold it */
@@ -99,11 +100,20 @@ CV_MUST_CHECK enum cv_err store_device_put(struct store *s, struct record *rec);
 CV_MUST_CHECK enum cv_err store_device_ids(struct store *s, const char *after,
 	char (*ids)[CV_ID_BUF], size_t max, size_t *count, bool *more);
 
-/* Named documents (the revocation list), sealed as records are. CV_ERR_NOT_FOUND. */
+/*
+ * Named documents (the revocation list, policies of groups, recorded evidence), sealed as records
+ * are. CV_ERR_NOT_FOUND.
+ */
 CV_MUST_CHECK enum cv_err store_document_get(
 	struct store *s, const char *name, uint8_t *out, size_t cap, size_t *len);
 CV_MUST_CHECK enum cv_err store_document_put(
 	struct store *s, const char *name, const void *data, size_t len);
+
+/* Nothing happens if there is none. */
+CV_MUST_CHECK enum cv_err store_document_drop(struct store *s, const char *name);
+/* The first name after `after` that begins with `prefix`; CV_ERR_NOT_FOUND when there is no more. */
+CV_MUST_CHECK enum cv_err store_document_next(struct store *s, const char *prefix,
+	const char *after, char name[STORE_NAME_BUF]);
 
 /* One more record of the audit, inside a transaction. */
 CV_MUST_CHECK enum cv_err store_audit_append(struct store *s, const char *text, size_t len);

@@ -23,7 +23,7 @@ static enum cv_err check_row(struct store *s, sqlite3_stmt *row, const char *tab
 	const uint8_t *sealed = sqlite3_column_blob(row, 2);
 	const size_t len = (size_t)sqlite3_column_bytes(row, 2);
 
-	if (strlen(place.name) > CV_ID_MAX || place.revision > s->committed.revision)
+	if (strlen(place.name) >= STORE_NAME_BUF || place.revision > s->committed.revision)
 		return store_damaged(s, "%s %.63s: a revision that the store never had", table,
 			place.name);
 	if (open_record(s->plain, STORE_DOCUMENT_MAX, plain_len, s->keys, &place, sealed, len) !=

@@ -186,3 +186,51 @@ enum cv_err store_document_put(struct store *s, const char *name, const void *da
 	return err != CV_OK ? err
 			    : put_row(s, ST_DOCUMENT_PUT, "document", name, old, data, len);
 }
+
+enum cv_err store_document_drop(struct store *s, const char *name)
+{
+	struct seal_place place = { s->gateway, "document", name, 0 };
+	sqlite3_stmt *drop;
+	enum cv_err err = old_revision(s, ST_DOCUMENT_GET, name, &place.revision);
+
+	if (err != CV_OK || place.revision == 0)
+		return err;
+	err = sum_remove(s->staged.sum, s->keys, &place);
+	if (err != CV_OK)
+		return err;
+	drop = store_statement(s, ST_DOCUMENT_DROP);
+	if (drop == NULL)
+		return store_fail(s, "table document");
+	sqlite3_bind_text(drop, 1, name, -1, SQLITE_STATIC);
+	err = store_run(s, drop, "table document");
+	sqlite3_clear_bindings(drop);
+	/* A header of the same revision must not fit both the store with and without it. */
+	if (err == CV_OK)
+		s->staged.revision++;
+	return err;
+}
+
+enum cv_err store_document_next(
+	struct store *s, const char *prefix, const char *after, char name[STORE_NAME_BUF])
+{
+	sqlite3_stmt *row = store_statement(s, ST_DOCUMENT_NEXT);
+	enum cv_err err = CV_ERR_NOT_FOUND;
+
+	if (row == NULL)
+		return store_fail(s, "table document");
+	sqlite3_bind_text(row, 1, strcmp(after, prefix) > 0 ? after : prefix, -1, SQLITE_TRANSIENT);
+	switch (sqlite3_step(row)) {
+	case SQLITE_ROW:
+		snprintf(name, STORE_NAME_BUF, "%s", (const char *)sqlite3_column_text(row, 0));
+		if (strncmp(name, prefix, strlen(prefix)) == 0)
+			err = CV_OK;
+		break;
+	case SQLITE_DONE:
+		break;
+	default:
+		err = store_fail(s, "table document");
+	}
+	sqlite3_reset(row);
+	sqlite3_clear_bindings(row);
+	return err;
+}

@@ -39,6 +39,9 @@ static const char *const sql[ST_COUNT_] = {
 	[ST_DOCUMENT_PUT] = "INSERT INTO document(name, revision, sealed) VALUES(?1, ?2, ?3) "
 			    "ON CONFLICT(name) DO UPDATE SET revision = ?2, sealed = ?3",
 	[ST_DOCUMENT_ALL] = "SELECT name, revision, sealed FROM document ORDER BY name",
+	[ST_DOCUMENT_DROP] = "DELETE FROM document WHERE name = ?1",
+	[ST_DOCUMENT_NEXT] = "SELECT name FROM document WHERE name > ?1 ORDER BY name LIMIT 1",
+	[ST_SCHEMA_PUT] = "UPDATE meta SET value = ?1 WHERE name = 'schema'",
 	[ST_AUDIT_PUT] = "INSERT INTO audit(seq, text, head) VALUES(?1, ?2, ?3)",
 	[ST_AUDIT_FROM] = "SELECT seq, text, head FROM audit WHERE seq >= ?1 ORDER BY seq",
 };

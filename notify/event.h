@@ -47,6 +47,12 @@ enum event_severity {
 	X(DEVICE_QUARANTINED, EVENT_WARNING) \
 	X(DEVICE_REINSTATED, EVENT_WARNING) \
 	X(POLICY_CHANGED, EVENT_INFO) \
+	X(FLEET_FROZEN, EVENT_CRITICAL)		/* nothing is released until it is thawed */ \
+	X(FLEET_THAWED, EVENT_WARNING) \
+	X(APPROVAL_NEEDED, EVENT_WARNING)	/* detail request, and nothing else */ \
+	X(APPROVAL_GIVEN, EVENT_INFO) \
+	X(MOUNT_MISSING, EVENT_WARNING)		/* a share was released, and no MOUNT_OK came */ \
+	X(HARVEST_SUSPECTED, EVENT_CRITICAL)	/* an operator's tool found it in the audits */ \
 	X(OPERATOR_REFUSED, EVENT_CRITICAL)	/* signature, role, expiry or nonce of a command */ \
 	X(UNKNOWN_DEVICE, EVENT_WARNING)	/* counted: at most one a minute, detail count */ \
 	X(BAD_MAC, EVENT_WARNING)		/* counted as UNKNOWN_DEVICE */ \
@@ -74,6 +80,7 @@ enum event_type {
  * ([a-z0-9][a-z0-9-]{0,62}); C tpm, microcontroller or software; V a version ([0-9A-Za-z.+~-]{1,63})
  */
 #define EVENT_DETAIL_KEYS(X) \
+	X(request, N)		/* number of a request for approval */ \
 	X(count, N)		/* how many this alert stands for */ \
 	X(epoch, N) \
 	X(counter, N)		/* of the device's event, or its boot counter */ \
@@ -87,6 +94,7 @@ enum event_type {
 	X(boot_id, H) \
 	X(accused, I)		/* a gateway's id */ \
 	X(operator, I)		/* an operator's id */ \
+	X(group, I)		/* a group of devices */ \
 	X(trust_class, C) \
 	X(version, V)		/* of our software */
 

@@ -37,6 +37,18 @@ static const char *sentence(enum event_type type)
 		return "was reinstated";
 	case EVENT_POLICY_CHANGED:
 		return "has a new policy";
+	case EVENT_FLEET_FROZEN:
+		return "releases nothing: the fleet is frozen";
+	case EVENT_FLEET_THAWED:
+		return "releases again: the fleet is thawed";
+	case EVENT_APPROVAL_NEEDED:
+		return "waits for an operator's approval";
+	case EVENT_APPROVAL_GIVEN:
+		return "was told to let a request pass once";
+	case EVENT_MOUNT_MISSING:
+		return "got its share and never said that it opened its volume";
+	case EVENT_HARVEST_SUSPECTED:
+		return "got shares that do not add up to a boot";
 	case EVENT_OPERATOR_REFUSED:
 		return "refused an operator's command";
 	case EVENT_UNKNOWN_DEVICE:

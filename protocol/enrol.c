@@ -76,7 +76,8 @@ static int tpm_valid(const struct enrolment *e)
 
 static int enrolment_valid(const struct enrolment *e)
 {
-	return id_valid(e->fleet, strlen(e->fleet)) && id_valid(e->gateway, strlen(e->gateway)) &&
+	return (e->group[0] == '\0' || id_valid(e->group, strlen(e->group))) &&
+	       id_valid(e->fleet, strlen(e->fleet)) && id_valid(e->gateway, strlen(e->gateway)) &&
 	       id_valid(e->device, strlen(e->device)) && counts_valid(e) &&
 	       e->trust_class >= TRUST_SOFTWARE && e->trust_class <= TRUST_TPM && tpm_valid(e) &&
 	       e->policy_len <= CV_POLICY_MAX &&
@@ -106,6 +107,8 @@ static enum cv_err put_plain(char *out, size_t cap, size_t *len, const struct en
 		json_bytes(&w, "ak", e->tpm.ak, e->tpm.ak_len);
 		json_object_close(&w);
 	}
+	if (e->group[0] != '\0')
+		json_text(&w, "group", e->group);
 	json_raw(&w, "policy", e->policy, e->policy_len);
 	json_object_close(&w);
 	return json_end(&w, len);
@@ -234,7 +237,7 @@ static enum cv_err get_plain(const struct cJSON *tree, struct enrolment *e)
 {
 	static const char *const names[] = {"v", "volume_id", "epoch", "x", "share", "mac_key",
 		"attestation_key", "share_set_hash", "threshold", "members", "trust_class",
-		"tpm", "policy", NULL};
+		"tpm", "group", "policy", NULL};
 	const struct cJSON *policy;
 	uint64_t version;
 	uint64_t epoch = 0;
@@ -257,6 +260,8 @@ static enum cv_err get_plain(const struct cJSON *tree, struct enrolment *e)
 		err = get_tpm(tree, e);
 	if (err == CV_OK)
 		err = get_secrets(tree, e);
+	if (err == CV_OK && json_has(tree, "group"))
+		err = json_get_id(tree, "group", e->group);
 	if (err == CV_OK)
 		err = json_get_object(tree, "policy", &policy);
 	if (err == CV_OK && !counts_valid(e))

@@ -36,6 +36,7 @@ struct enrolment { /* holds secrets: keep it in locked memory */
 	uint8_t members;
 	enum trust_class trust_class;
 	struct enrolment_tpm tpm;
+	char group[CV_ID_BUF]; /* whose policy holds for it; "": none */
 	char policy[CV_POLICY_MAX + 1]; /* JSON text */
 	size_t policy_len;
 };

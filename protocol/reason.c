@@ -24,6 +24,8 @@ static const struct reason_row rows[REASON_COUNT_] = {
 	[REASON_EPOCH_UNKNOWN] = {"epoch_unknown", RETRY_NO},
 	[REASON_DEVICE_REVOKED] = {"device_revoked", RETRY_NO},
 	[REASON_DEVICE_QUARANTINED] = {"device_quarantined", RETRY_NO},
+	[REASON_FLEET_FROZEN] = {"fleet_frozen", RETRY_NO},
+	[REASON_POLICY_MISSING] = {"policy_missing", RETRY_NO},
 	[REASON_POLICY_EMPTY] = {"policy_empty", RETRY_NO},
 	[REASON_EVIDENCE_FORMAT] = {"evidence_format", RETRY_NO},
 	[REASON_EVIDENCE_ALGORITHM] = {"evidence_algorithm", RETRY_NO},
@@ -61,6 +63,12 @@ static const struct reason_row rows[REASON_COUNT_] = {
 	[REASON_PLACE_SOURCE] = {"place_source", RETRY_NO},
 	[REASON_PLACE_STALE] = {"place_stale", RETRY_NO},
 	[REASON_PLACE_ACCURACY] = {"place_accuracy", RETRY_NO},
+	[REASON_TRUST_CLASS] = {"trust_class", RETRY_NO},
+	[REASON_CLIENT_VERSION] = {"client_version", RETRY_NO},
+	[REASON_REFERENCE_EXPIRED] = {"reference_expired", RETRY_NO},
+	[REASON_WINDOW_CLOSED] = {"window_closed", RETRY_LATER},
+	[REASON_QUOTA_REACHED] = {"quota_reached", RETRY_LATER},
+	[REASON_APPROVAL_REQUIRED] = {"approval_required", RETRY_LATER},
 	[REASON_COUNTER_REUSED] = {"counter_reused", RETRY_NO},
 };
 

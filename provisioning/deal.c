@@ -84,6 +84,7 @@ static enum cv_err fill_enrolment(
 	e->threshold = (uint8_t)plan->threshold;
 	e->members = (uint8_t)plan->count;
 	e->trust_class = plan->trust_class;
+	memcpy(e->group, plan->group, sizeof(e->group));
 	memcpy(e->policy, plan->policy, plan->policy_len + 1);
 	e->policy_len = plan->policy_len;
 	return mac_key_derive(e->mac_key, s->mac_root, &scope);

@@ -26,6 +26,7 @@ struct deal_plan {
 	size_t threshold;
 	uint32_t epoch;
 	uint8_t volume_id[CV_VOLUME_ID_BYTES];
+	char group[CV_ID_BUF]; /* "": none */
 	char policy[CV_POLICY_MAX + 1];
 	size_t policy_len;
 	const uint8_t *settings; /* of a microcontroller, plain; NULL otherwise */

@@ -186,6 +186,8 @@ static enum cv_err read_plan(struct add *a, const struct context *ctx)
 		err = read_threshold(a, ctx);
 	if (err == CV_OK)
 		err = policy_build(ctx, plan->policy, &plan->policy_len);
+	if (err == CV_OK)
+		err = option_id(ctx, "group", plan->group);
 	if (err == CV_OK && a->mcu)
 		err = refuse_with_mcu(ctx);
 	if (err == CV_OK)

@@ -92,28 +92,9 @@ static enum cv_err make_list(
 	return err;
 }
 
-struct gathering {
-	const struct fleet *fleet;
-	struct round round;
-};
-
-static enum cv_err gather(void *user, const char *id)
-{
-	struct gathering *g = user;
-	struct op_errand *more =
-		realloc(g->round.errands, (g->round.count + 1) * sizeof(*more));
-
-	if (more == NULL)
-		return CV_ERR_MEMORY;
-	g->round.errands = more;
-	memset(&more[g->round.count], 0, sizeof(*more));
-	g->round.count++;
-	return gateway_record_read(&more[g->round.count - 1].gateway, g->fleet, id);
-}
-
 static enum cv_err send_list(struct context *ctx, struct session *s, const char *text)
 {
-	struct gathering g = {.fleet = &s->fleet};
+	struct round r = {.count = 0};
 	cJSON *doc = cJSON_CreateObject();
 	char *body = cJSON_AddStringToObject(doc, "list", text) != NULL
 			     ? cJSON_PrintUnformatted(doc)
@@ -122,18 +103,18 @@ static enum cv_err send_list(struct context *ctx, struct session *s, const char 
 
 	cJSON_Delete(doc);
 	if (err == CV_OK)
-		err = fleet_each(&s->fleet, "gateways", ".json", gather, &g);
+		err = round_init_fleet(&r, &s->fleet);
 	if (err == CV_OK)
-		err = round_set_body(&g.round, body);
+		err = round_set_body(&r, body);
 	if (err == CV_OK) {
-		round_run(&g.round, ctx, &s->client, "revocations", "has the list");
-		if (g.round.done < g.round.count) {
+		round_run(&r, ctx, &s->client, "revocations", "has the list");
+		if (r.done < r.count) {
 			log_error("operator %s: %zu of %zu gateways have the list: run this again",
-				ctx->args[0], g.round.done, g.round.count);
-			err = g.round.unreachable > 0 ? CV_ERR_TOO_FEW : CV_ERR_DENIED;
+				ctx->args[0], r.done, r.count);
+			err = r.unreachable > 0 ? CV_ERR_TOO_FEW : CV_ERR_DENIED;
 		}
 	}
-	round_free(&g.round);
+	round_free(&r);
 	cJSON_free(body);
 	return err;
 }

@@ -208,6 +208,18 @@ enum cv_err option_fd(const struct context *ctx, const char *name, int *fd)
 	return CV_OK;
 }
 
+enum cv_err option_id(const struct context *ctx, const char *name, char out[CV_ID_BUF])
+{
+	const char *text = option_text(ctx, name);
+
+	if (text == NULL)
+		return CV_OK;
+	if (id_copy(out, text, strlen(text)) == CV_OK)
+		return CV_OK;
+	log_error("--%s: %s: 1 to 63 of a-z, 0-9 and -", name, text);
+	return CV_ERR_ARGUMENT;
+}
+
 enum cv_err arg_id(const struct context *ctx, size_t index, const char *what)
 {
 	const char *text = index < ctx->arg_count ? ctx->args[index] : "";

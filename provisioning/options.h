@@ -5,6 +5,7 @@
 #ifndef CONCLAVE_PROVISIONING_OPTIONS_H
 #define CONCLAVE_PROVISIONING_OPTIONS_H
 
+#include "protocol/limits.h"
 #include "provisioning/verb.h"
 
 /*
@@ -25,6 +26,9 @@ CV_MUST_CHECK enum cv_err option_uint(
 CV_MUST_CHECK enum cv_err option_size(const struct context *ctx, const char *name, uint64_t *out);
 /* An open descriptor; -1 if the option was not given. */
 CV_MUST_CHECK enum cv_err option_fd(const struct context *ctx, const char *name, int *fd);
+/* An id; `out` stays as it is if the option was not given. */
+CV_MUST_CHECK enum cv_err option_id(
+	const struct context *ctx, const char *name, char out[CV_ID_BUF]);
 /* The argument at `index` as an id; `what` names it in the message. */
 CV_MUST_CHECK enum cv_err arg_id(const struct context *ctx, size_t index, const char *what);
 

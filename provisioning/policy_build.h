@@ -9,7 +9,8 @@
 #include "provisioning/verb.h"
 
 #define POLICY_OPTIONS                                                                             \
-	{"policy", OPTION_TEXT, "FILE", "the whole policy (then none of the next ones)"},          \
+	{"group", OPTION_TEXT, "ID", "the group of devices whose policy holds for it as well"},    \
+		{"policy", OPTION_TEXT, "FILE", "the whole policy (then none of the next ones)"},  \
 		{"measure", OPTION_LIST, "NAME=HEX", "demand this measurement (SHA-256)"},         \
 		{"region", OPTION_LIST, "NAME", "demand one of these regions"},                    \
 		{"state", OPTION_LIST, "NAME", "demand one of these states"},                      \

@@ -25,6 +25,41 @@ enum cv_err round_init(struct round *r, const struct fleet *fleet, const struct 
 	return err;
 }
 
+struct gathering {
+	const struct fleet *fleet;
+	struct round *round;
+};
+
+static enum cv_err gather(void *user, const char *id)
+{
+	struct gathering *g = user;
+	struct round *r = g->round;
+	struct op_errand *more = realloc(r->errands, (r->count + 1) * sizeof(*more));
+
+	if (more == NULL)
+		return CV_ERR_MEMORY;
+	r->errands = more;
+	memset(&more[r->count], 0, sizeof(*more));
+	return gateway_record_read(&more[r->count++].gateway, g->fleet, id);
+}
+
+enum cv_err round_init_fleet(struct round *r, const struct fleet *fleet)
+{
+	struct gathering g = {fleet, r};
+	enum cv_err err = op_http_init();
+
+	memset(r, 0, sizeof(*r));
+	if (err == CV_OK)
+		err = fleet_each(fleet, "gateways", ".json", gather, &g);
+	if (err == CV_OK && r->count == 0) {
+		log_error("fleet %s: has no gateways", fleet->id);
+		err = CV_ERR_NOT_FOUND;
+	}
+	if (err != CV_OK)
+		round_free(r);
+	return err;
+}
+
 enum cv_err round_set_body(struct round *r, const char *body)
 {
 	for (size_t i = 0; i < r->count; i++) {

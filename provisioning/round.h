@@ -18,6 +18,8 @@ struct round {
 /* Reads the gateways' records; bodies are the caller's to set. */
 CV_MUST_CHECK enum cv_err round_init(
 	struct round *r, const struct fleet *fleet, const struct share_set *set);
+/* All gateways of the fleet. */
+CV_MUST_CHECK enum cv_err round_init_fleet(struct round *r, const struct fleet *fleet);
 /* The same body for all. */
 CV_MUST_CHECK enum cv_err round_set_body(struct round *r, const char *body);
 /* Runs it, counts, and adds "gateways" to the result; `did` says in a word what was done. */

@@ -17,7 +17,7 @@
 
 #define RIG_FLEET "acme"
 #define RIG_GATEWAY "g1"
-#define RIG_BODY_MAX 65536
+#define RIG_BODY_MAX CV_OP_BODY_MAX
 
 struct rig_operator {
 	char id[CV_ID_BUF];

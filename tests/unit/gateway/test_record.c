@@ -101,6 +101,40 @@ static void only_class_tpm_has_a_tpm_in_its_record(void **state)
 	free(back);
 }
 
+/* A record without a group is written as it was before there were any. */
+static void a_group_and_a_grant_come_back(void **state)
+{
+	static uint8_t text[RECORD_PLAIN_MAX], before[RECORD_PLAIN_MAX];
+	struct record *rec = made(), *back = calloc(1, sizeof(*back));
+	size_t len = 0, before_len = 0;
+
+	(void)state;
+	assert_int_equal(record_encode(before, &before_len, rec), CV_OK);
+	for (int granted = 0; granted < 2; granted++) {
+		strcpy(rec->group, "lamps");
+		rec->quota_day = 20000;
+		rec->quota_used = 3;
+		rec->grant.present = granted != 0;
+		rec->grant.epoch = 1;
+		rec->grant.given_s = 77;
+		memset(rec->grant.boot_key, 9, sizeof(rec->grant.boot_key));
+		assert_int_equal(record_encode(text, &len, rec), CV_OK);
+		assert_memory_equal(text, before, before_len);
+		assert_int_equal(record_decode(back, text, len), CV_OK);
+		assert_string_equal(back->group, "lamps");
+		assert_int_equal(back->quota_day, 20000);
+		assert_int_equal(back->quota_used, 3);
+		assert_int_equal(back->grant.present, granted);
+		assert_int_equal(back->grant.given_s, granted != 0 ? 77 : 0);
+		for (size_t cut = before_len + 1; cut < len; cut++)
+			assert_int_equal(record_decode(back, text, cut), CV_ERR_FORMAT);
+		text[before_len + 4] ^= 1; /* another mark */
+		assert_int_equal(record_decode(back, text, len), CV_ERR_FORMAT);
+	}
+	free(back);
+	free(rec);
+}
+
 static void the_largest_record_fits(void **state)
 {
 	struct record *rec = made();
@@ -236,6 +270,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(comes_back_as_it_was),
 		cmocka_unit_test(only_class_tpm_has_a_tpm_in_its_record),
+		cmocka_unit_test(a_group_and_a_grant_come_back),
 		cmocka_unit_test(the_largest_record_fits),
 		cmocka_unit_test(refuses_every_truncation_and_a_byte_more),
 		cmocka_unit_test(every_bit_decodes_within_bounds),

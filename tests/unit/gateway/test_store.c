@@ -107,6 +107,54 @@ static void edit(const char *sql)
 	assert_int_equal(sqlite3_close(db), SQLITE_OK);
 }
 
+/* A store from before there were groups opens as it is, and older programs then leave it alone. */
+static void a_store_of_the_first_schema_is_brought_up(void **state)
+{
+	const struct store_config cfg = config();
+	char why[STORE_WHY_BUF];
+	struct store *s = NULL;
+
+	(void)state;
+	make_store();
+	edit("UPDATE meta SET value = '1' WHERE name = 'schema'");
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(store_open(&s, &cfg, why), CV_OK);
+		assert_int_equal(store_committed(s)->devices, 3);
+		store_close(s);
+		edit("UPDATE meta SET value = 'seen' WHERE name = 'schema' AND value <> '2'");
+	}
+}
+
+static void a_dropped_document_is_gone_and_the_sum_holds(void **state)
+{
+	const struct store_config cfg = config();
+	char why[STORE_WHY_BUF], name[STORE_NAME_BUF];
+	uint8_t out[16];
+	struct store *s = NULL;
+	enum store_room room;
+	size_t len = 0;
+
+	(void)state;
+	make_store();
+	assert_int_equal(store_open(&s, &cfg, why), CV_OK);
+	assert_int_equal(store_begin(s, &room), CV_OK);
+	assert_int_equal(store_document_put(s, "group/a", "1", 1), CV_OK);
+	assert_int_equal(store_document_put(s, "group/b", "2", 1), CV_OK);
+	assert_int_equal(store_document_put(s, "grouq", "3", 1), CV_OK);
+	assert_int_equal(store_document_drop(s, "list"), CV_OK);
+	assert_int_equal(store_document_drop(s, "list"), CV_OK);
+	assert_int_equal(store_commit(s, NOW, NOW), CV_OK);
+	store_close(s);
+	assert_int_equal(store_open(&s, &cfg, why), CV_OK);
+	assert_int_equal(store_document_get(s, "list", out, sizeof(out), &len), CV_ERR_NOT_FOUND);
+	assert_int_equal(store_document_next(s, "group/", "", name), CV_OK);
+	assert_string_equal(name, "group/a");
+	assert_int_equal(store_document_next(s, "group/", "group/a", name), CV_OK);
+	assert_string_equal(name, "group/b");
+	assert_int_equal(store_document_next(s, "group/", "group/b", name), CV_ERR_NOT_FOUND);
+	store_close(s);
+}
+
 static void what_is_committed_comes_back(void **state)
 {
 	const struct store_config cfg = config();
@@ -205,7 +253,7 @@ static const struct edit_case {
 		CV_ERR_TAMPERED },
 	{ "INSERT INTO audit(seq, text, head) VALUES(6, '{}', zeroblob(32))",
 		"audit record 6 was changed", CV_ERR_TAMPERED },
-	{ "UPDATE meta SET value = '2' WHERE name = 'schema'", "schema 2", CV_ERR_VERSION },
+	{ "UPDATE meta SET value = '3' WHERE name = 'schema'", "schema 3", CV_ERR_VERSION },
 	{ "DELETE FROM meta WHERE name = 'schema'", "no schema", CV_ERR_VERSION },
 	{ "DROP TABLE meta", "meta", CV_ERR_VERSION },
 	{ "UPDATE meta SET value = 'g2' WHERE name = 'gateway'", "belongs to gateway g2",
@@ -416,6 +464,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_committed_comes_back),
+		cmocka_unit_test(a_store_of_the_first_schema_is_brought_up),
+		cmocka_unit_test(a_dropped_document_is_gone_and_the_sum_holds),
 		cmocka_unit_test(what_is_rolled_back_is_gone),
 		cmocka_unit_test(every_edit_is_found_and_named),
 		cmocka_unit_test(an_older_record_in_a_newer_store_is_found),

@@ -7,7 +7,7 @@
 
 #include "protocol/opcert.h"
 
-#define DOCUMENT_BUF 65536
+#define DOCUMENT_BUF 262144
 
 /* BASE64URL(header).BASE64URL(payload).BASE64URL(ES256), whatever header and payload say. */
 void document_sign(char out[DOCUMENT_BUF], const char *header, const char *payload,

@@ -216,7 +216,7 @@ static void another_key_does_not_verify(void **state)
 static void a_header_or_document_over_its_limit_is_refused(void **state)
 {
 	static char text[DOCUMENT_BUF];
-	static char payload[40000];
+	static char payload[CV_JWS_MAX];
 	char header[512];
 
 	(void)state;

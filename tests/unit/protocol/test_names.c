@@ -25,7 +25,8 @@ static void every_reason_has_its_own_code_and_parses_back(void **state)
 static void hints_follow_the_document(void **state)
 {
 	static const enum reason later[] = {
-		REASON_RATE_LIMITED, REASON_BUSY, REASON_STORE_FAILED, REASON_INTERNAL};
+		REASON_RATE_LIMITED, REASON_BUSY, REASON_STORE_FAILED, REASON_INTERNAL,
+		REASON_WINDOW_CLOSED, REASON_QUOTA_REACHED, REASON_APPROVAL_REQUIRED};
 	static const enum reason again[] = {
 		REASON_NONCE_FOREIGN, REASON_NONCE_EXPIRED, REASON_NONCE_SPENT};
 
@@ -33,7 +34,7 @@ static void hints_follow_the_document(void **state)
 	for (int i = 0; i < REASON_COUNT_; i++) {
 		enum retry_hint want = RETRY_NO;
 
-		for (size_t k = 0; k < 4; k++)
+		for (size_t k = 0; k < sizeof(later) / sizeof(later[0]); k++)
 			want = later[k] == (enum reason)i ? RETRY_LATER : want;
 		for (size_t k = 0; k < 3; k++)
 			want = again[k] == (enum reason)i ? RETRY_NEW_NONCE : want;
