@@ -134,6 +134,9 @@ test-unit-$(1): $(filter $(BUILD)/test/$(1)/%,$(UNIT_BIN))
 .PHONY: test-unit-$(1)
 endef
 $(foreach f,$(FOLDERS),$(eval $(call UNIT,$(f))))
+# lets every allocation of the libraries fail in turn
+$(BUILD)/test/fs/test_memory: LDFLAGS_ALL += \
+	-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=secret_alloc,--wrap=EVP_CIPHER_CTX_new
 # what the end-to-end tests of fs/ ask a volume with
 FS_TOOL := $(BUILD)/test/fs_tool
 $(FS_TOOL): $(BUILD)/obj/tests/e2e/fs_tool.o $(foreach l,$(sort $(NEED_fs)),$(call lib,$(l)))

@@ -41,6 +41,7 @@ enum cv_err checkpoint_write_slot(struct volume *v, unsigned i, const uint8_t bl
 /* The superblock for the tree as it was just sealed. */
 static enum cv_err super_cut(struct volume *v, enum super_state state)
 {
+	enum cv_err err = CV_ERR_INTERNAL;
 	struct checkpoint *c = &v->checkpoint;
 	struct super *s = v->super;
 
@@ -57,7 +58,11 @@ static enum cv_err super_cut(struct volume *v, enum super_state state)
 	else
 		s->clear.features |= FEATURE_LOG;
 	alloc_report(&v->alloc, s);
-	return super_seal(c->block, s, v->volume_key);
+	err = super_seal(c->block, s, v->volume_key);
+	/* the next try is for the same generation, or it would take the slots of the last one */
+	if (err)
+		s->clear.generation--;
+	return err;
 }
 
 static enum cv_err cut(struct volume *v, enum super_state state)
@@ -83,7 +88,8 @@ static enum cv_err cut(struct volume *v, enum super_state state)
 	v->checkpoint.running = true;
 	v->checkpoint.hard = false;
 out:
-	if (err)
+	/* for want of memory nothing that counts was written: it may be tried again */
+	if (err && err != CV_ERR_MEMORY)
 		v->frozen = true;
 	return err;
 }

@@ -17,9 +17,10 @@ void support_init(void)
 
 static enum cv_err should_fail(struct image *image)
 {
-	image->calls++;
-	if (image->fail_at && (image->calls == image->fail_at ||
-				      (image->fail_sticky && image->calls > image->fail_at)))
+	unsigned long call = ++image->calls;
+
+	if (image->fail_at && (call == image->fail_at ||
+				      (image->fail_sticky && call > image->fail_at)))
 		return image->fail_with;
 	return CV_OK;
 }

@@ -48,8 +48,8 @@ struct image {
 	bool fail_sticky; /* everything after it fails, too */
 	void (*on_flush)(void *user); /* called while a flush is on its way */
 	void *on_flush_user;
-	unsigned long calls;
-	unsigned long reads;
+	_Atomic unsigned long calls; /* several threads may flush and write */
+	_Atomic unsigned long reads;
 };
 
 extern const uint8_t TEST_SECRET[CV_SECRET_BYTES];
