@@ -1,7 +1,7 @@
 #include "fs/data.h"
 
 #include "fs/checkpoint.h"
-#include "fs/data_blocks.h"
+#include "fs/data_chunk.h"
 #include "fs/inode.h"
 #include "fs/reap.h"
 #include "fs/txn.h"
@@ -18,50 +18,17 @@ static enum cv_err file_get(struct volume *v, uint64_t object, struct inode *ino
 	return S_ISREG(inode->mode) ? CV_OK : CV_ERR_ARGUMENT;
 }
 
-/* [offset, offset + len) lies in at most DATA_CHUNK_BLOCKS blocks and before the end. */
-static enum cv_err read_chunk(
-	struct volume *v, uint64_t object, uint64_t offset, uint8_t *buf, size_t len)
-{
-	enum cv_err err = CV_ERR_INTERNAL;
-	struct map_entry entries[DATA_CHUNK_BLOCKS];
-	uint64_t first = offset / BLOCK_BYTES;
-	size_t count = (size_t)((offset + len - 1) / BLOCK_BYTES - first + 1);
-	size_t skip = (size_t)(offset % BLOCK_BYTES);
-	size_t at = 0;
-
-	err = blocks_map(v, object, first, count, entries);
-	for (size_t i = 0; i < count && !err;) {
-		size_t from = i == 0 ? skip : 0;
-		size_t part = BLOCK_BYTES - from < len - at ? BLOCK_BYTES - from : len - at;
-		size_t run;
-
-		if (part == BLOCK_BYTES) {
-			run = blocks_run(entries + i, (len - at) / BLOCK_BYTES);
-			err = blocks_read(v, entries + i, run, buf + at);
-			part = run * BLOCK_BYTES;
-		} else {
-			uint8_t block[BLOCK_BYTES];
-
-			run = 1;
-			err = blocks_read(v, entries + i, 1, block);
-			if (!err)
-				memcpy(buf + at, block + from, part);
-			crypto_wipe(block, sizeof(block));
-		}
-		i += run;
-		at += part;
-	}
-	return err;
-}
-
 enum cv_err data_read(
 	struct volume *v, uint64_t object, uint64_t offset, void *buf, size_t len, size_t *got)
 {
 	enum cv_err err = CV_ERR_INTERNAL;
+	struct data_io *io = NULL;
 	struct inode inode;
 	size_t done = 0;
 
 	err = file_get(v, object, &inode);
+	if (!err)
+		err = data_io_get(&v->pool, &v->keyring, &io);
 	if (err)
 		return err;
 	if (offset >= inode.size)
@@ -69,127 +36,24 @@ enum cv_err data_read(
 	else if (len > inode.size - offset)
 		len = (size_t)(inode.size - offset);
 	while (done < len && !err) {
-		uint64_t at = offset + done;
-		size_t part = DATA_CHUNK_BLOCKS * BLOCK_BYTES - (size_t)(at % BLOCK_BYTES);
+		size_t part = chunk_part(offset + done, len - done);
 
-		if (part > len - done)
-			part = len - done;
-		err = read_chunk(v, object, at, (uint8_t *)buf + done, part);
+		err = chunk_read(v, io, object, offset + done, (uint8_t *)buf + done, part);
 		done += part;
 	}
 	if (!err)
 		*got = len;
+	data_io_put(&v->pool, io);
 	return err;
 }
 
-/* One transaction of a write: what it touches, and what it has taken. */
-struct chunk {
-	uint64_t object;
-	uint64_t first; /* file block */
-	size_t count;
-	struct map_entry old[DATA_CHUNK_BLOCKS];
-	struct map_entry new[DATA_CHUNK_BLOCKS];
-	size_t taken; /* of new, from the front */
-};
-
-/* The old content of a block that is overwritten in part. */
-static enum cv_err merge_block(struct volume *v, const struct map_entry *old, const uint8_t *data,
-	size_t from, size_t len, uint8_t block[BLOCK_BYTES])
-{
-	enum cv_err err = blocks_read(v, old, 1, block);
-
-	if (!err)
-		memcpy(block + from, data, len);
-	return err;
-}
-
-/* Seals everything into v->io and writes it run by run. */
-static enum cv_err chunk_write(
-	struct volume *v, struct chunk *c, uint64_t offset, const uint8_t *buf, size_t len)
-{
-	enum cv_err err = CV_OK;
-	uint8_t block[BLOCK_BYTES];
-	size_t at = 0;
-
-	for (size_t i = 0; i < c->count && !err; i++) {
-		size_t from = i == 0 ? (size_t)(offset % BLOCK_BYTES) : 0;
-		size_t part = BLOCK_BYTES - from < len - at ? BLOCK_BYTES - from : len - at;
-		const uint8_t *plain = buf + at;
-
-		if (part < BLOCK_BYTES) {
-			err = merge_block(v, &c->old[i], buf + at, from, part, block);
-			plain = block;
-		}
-		if (!err)
-			err = keyring_seal_data(
-				&v->keyring, &c->new[i], plain, v->io + i * BLOCK_BYTES);
-		at += part;
-	}
-	crypto_wipe(block, sizeof(block));
-	return err ? err : blocks_write(v, c->new, c->count, v->io);
-}
-
-static enum cv_err chunk_commit(struct volume *v, struct chunk *c, uint64_t end)
+/* Both kinds of writing; one that fills holes leaves alone what is no hole any more. */
+static enum cv_err write_range(struct volume *v, uint64_t object, uint64_t offset, const void *buf,
+	size_t len, bool holes, size_t *done)
 {
 	enum cv_err err = CV_ERR_INTERNAL;
+	struct data_io *io = NULL;
 	struct inode inode;
-	struct txn txn;
-
-	txn_init(&txn);
-	err = inode_get(v, c->object, &inode);
-	if (err)
-		goto out;
-	for (size_t i = 0; i < c->count; i++)
-		inode.blocks += c->old[i].block == 0;
-	if (inode.size < end)
-		inode.size = end;
-	inode_modified(&inode);
-	blocks_put(&txn, c->object, c->first, c->count, c->new);
-	txn_put_inode(&txn, c->object, &inode);
-	err = txn_commit(v, &txn, TXN_ADDS);
-out:
-	txn_wipe(&txn);
-	return err;
-}
-
-static enum cv_err write_chunk(struct volume *v, struct chunk *c, uint64_t object, uint64_t offset,
-	const uint8_t *buf, size_t len)
-{
-	enum cv_err err = CV_ERR_INTERNAL;
-
-	c->object = object;
-	c->first = offset / BLOCK_BYTES;
-	c->count = (size_t)((offset + len - 1) / BLOCK_BYTES - c->first + 1);
-	err = blocks_map(v, object, c->first, c->count, c->old);
-	if (!err)
-		err = blocks_take(v, c->new, c->count, TXN_DATA);
-	if (err)
-		return err;
-	err = chunk_write(v, c, offset, buf, len);
-	if (!err)
-		err = chunk_commit(v, c, offset + len);
-	if (err) {
-		blocks_cancel(v, c->new, c->count);
-		return err;
-	}
-	v->dirty_data += c->count * BLOCK_BYTES;
-	return checkpoint_if_due(v);
-}
-
-/* A cut-off end whose blocks are not all freed yet must be gone before the file grows again. */
-static enum cv_err settle_tail(struct volume *v, uint64_t object)
-{
-	if (!v->super->orphans || reap_waits(v, object))
-		return CV_OK;
-	return reap_object(v, object);
-}
-
-enum cv_err data_write(struct volume *v, uint64_t object, uint64_t offset, const void *buf,
-	size_t len, size_t *done)
-{
-	enum cv_err err = CV_ERR_INTERNAL;
-	struct inode inode;
-	struct chunk c;
 
 	*done = 0;
 	if (v->read_only || v->frozen)
@@ -198,18 +62,31 @@ enum cv_err data_write(struct volume *v, uint64_t object, uint64_t offset, const
 		return CV_ERR_FILE_SIZE;
 	err = file_get(v, object, &inode);
 	if (!err)
-		err = settle_tail(v, object);
+		err = data_io_get(&v->pool, &v->keyring, &io);
 	while (*done < len && !err) {
-		uint64_t at = offset + *done;
-		size_t part = DATA_CHUNK_BLOCKS * BLOCK_BYTES - (size_t)(at % BLOCK_BYTES);
+		size_t part = chunk_part(offset + *done, len - *done);
 
-		if (part > len - *done)
-			part = len - *done;
-		err = write_chunk(v, &c, object, at, (const uint8_t *)buf + *done, part);
+		err = chunk_write(v, io, object, offset + *done, (const uint8_t *)buf + *done, part,
+			holes);
 		if (!err)
 			*done += part;
 	}
+	data_io_put(&v->pool, io);
 	return err;
+}
+
+enum cv_err data_write(struct volume *v, uint64_t object, uint64_t offset, const void *buf,
+	size_t len, size_t *done)
+{
+	return write_range(v, object, offset, buf, len, false, done);
+}
+
+enum cv_err data_fill(
+	struct volume *v, uint64_t object, uint64_t offset, const void *buf, size_t len)
+{
+	size_t done;
+
+	return write_range(v, object, offset, buf, len, true, &done);
 }
 
 /* The last block, cut inside: its rest becomes zero. */
@@ -219,6 +96,7 @@ static enum cv_err cut_block(
 	enum cv_err err = CV_ERR_INTERNAL;
 	uint64_t index = size / BLOCK_BYTES;
 	uint8_t block[BLOCK_BYTES];
+	uint8_t cipher[BLOCK_BYTES];
 	struct map_entry old;
 
 	new->block = 0;
@@ -231,9 +109,9 @@ static enum cv_err cut_block(
 	if (err)
 		goto out;
 	memset(block + size % BLOCK_BYTES, 0, BLOCK_BYTES - size % BLOCK_BYTES);
-	err = keyring_seal_data(&v->keyring, new, block, v->io);
+	err = keyring_seal_data(&v->keyring, new, block, cipher);
 	if (!err)
-		err = blocks_write(v, new, 1, v->io);
+		err = blocks_write(v, new, 1, cipher);
 	if (err) {
 		blocks_cancel(v, new, 1);
 		new->block = 0;
@@ -309,7 +187,7 @@ enum cv_err data_truncate(
 		return CV_ERR_READ_ONLY;
 	err = file_get(v, object, &inode);
 	if (!err)
-		err = settle_tail(v, object);
+		err = chunk_settle(v, object);
 	if (!err)
 		err = inode_get(v, object, &inode);
 	if (err)

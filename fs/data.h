@@ -2,7 +2,9 @@
  * File content: blocks of 4096 bytes under MAP items. A write goes to blocks that nothing refers
  * to, is on its way to the container before the tree is changed, and then becomes visible as one
  * transaction per DATA_CHUNK_BLOCKS. Bytes past the end of a file are zero.
- * Every call: volume lock held. CV_ERR_IS_DIR, CV_ERR_ARGUMENT for what is no regular file.
+ * Every call: volume lock held; while content is read, sealed and written it is let go of if
+ * v->shared, so what the caller knew of the tree is out of date afterwards.
+ * CV_ERR_IS_DIR, CV_ERR_ARGUMENT for what is no regular file.
  */
 #ifndef CONCLAVE_FS_DATA_H
 #define CONCLAVE_FS_DATA_H
@@ -19,6 +21,10 @@ CV_MUST_CHECK enum cv_err data_read(
  */
 CV_MUST_CHECK enum cv_err data_write(struct volume *v, uint64_t object, uint64_t offset,
 	const void *buf, size_t len, size_t *done);
+
+/* The same, but CV_ERR_BUSY if the range is no hole (any more) and had to be left alone. */
+CV_MUST_CHECK enum cv_err data_fill(
+	struct volume *v, uint64_t object, uint64_t offset, const void *buf, size_t len);
 
 /* `change` (may be NULL) becomes visible in the same transaction as the size. */
 CV_MUST_CHECK enum cv_err data_truncate(

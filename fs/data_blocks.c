@@ -35,8 +35,19 @@ size_t blocks_run(const struct map_entry *entries, size_t count)
 	return n;
 }
 
-enum cv_err blocks_read(
-	struct volume *v, const struct map_entry *entries, size_t count, uint8_t *buf)
+enum cv_err blocks_keys(struct volume *v, struct keyring_user *keys,
+	const struct map_entry *entries, size_t count)
+{
+	enum cv_err err = CV_OK;
+
+	for (size_t i = 0; i < count && !err; i++)
+		if (entries[i].block)
+			err = keyring_user_ready(keys, &v->keyring, entries[i].key);
+	return err;
+}
+
+enum cv_err blocks_fetch(struct store *store, struct keyring_user *keys,
+	const struct map_entry *entries, size_t count, uint8_t *buf, uint64_t *bad)
 {
 	enum cv_err err = CV_ERR_INTERNAL;
 
@@ -44,19 +55,31 @@ enum cv_err blocks_read(
 		memset(buf, 0, count * BLOCK_BYTES);
 		return CV_OK;
 	}
-	err = store_read(v->store, entries[0].block * BLOCK_BYTES, buf, count * BLOCK_BYTES);
+	err = store_read(store, entries[0].block * BLOCK_BYTES, buf, count * BLOCK_BYTES);
 	if (err)
-		v->tree.bad_block = entries[0].block;
+		*bad = entries[0].block;
 	for (size_t i = 0; i < count && !err; i++) {
 		uint8_t *block = buf + i * BLOCK_BYTES;
 
-		err = keyring_open_data(&v->keyring, &entries[i], block, block);
+		err = keyring_user_open(keys, &entries[i], block, block);
 		if (err)
-			v->tree.bad_block = entries[i].block;
+			*bad = entries[i].block;
 	}
 	if (err)
 		memset(buf, 0, count * BLOCK_BYTES);
 	return err;
+}
+
+enum cv_err blocks_read(
+	struct volume *v, const struct map_entry *entries, size_t count, uint8_t *buf)
+{
+	enum cv_err err = blocks_keys(v, &v->keyring.own, entries, count);
+
+	if (err) {
+		v->tree.bad_block = entries[0].block;
+		return err;
+	}
+	return blocks_fetch(v->store, &v->keyring.own, entries, count, buf, &v->tree.bad_block);
 }
 
 static enum cv_err take_once(

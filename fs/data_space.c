@@ -46,10 +46,11 @@ static enum cv_err run_end(
 	return err;
 }
 
+static const uint8_t zeros[16 * BLOCK_BYTES];
+
 /* Zeros from `from` to `to`, a little at a time. */
 static enum cv_err write_zeros(struct volume *v, uint64_t object, uint64_t from, uint64_t to)
 {
-	static const uint8_t zeros[16 * BLOCK_BYTES];
 	enum cv_err err = CV_OK;
 
 	while (from < to && !err) {
@@ -60,6 +61,23 @@ static enum cv_err write_zeros(struct volume *v, uint64_t object, uint64_t from,
 		from += done;
 	}
 	return err;
+}
+
+/* Blocks of zeros for holes; stops at *to where somebody has written meanwhile. */
+static enum cv_err fill_hole(struct volume *v, uint64_t object, uint64_t from, uint64_t *to)
+{
+	enum cv_err err = CV_OK;
+
+	while (from < *to && !err) {
+		size_t part = (size_t)min64(sizeof(zeros) - from % BLOCK_BYTES, *to - from);
+
+		err = data_fill(v, object, from, zeros, part);
+		if (err)
+			break;
+		from += part;
+	}
+	*to = from;
+	return err == CV_ERR_BUSY ? CV_OK : err;
 }
 
 /* Bytes of holes between two offsets; behind the end of the file everything is one. */
@@ -127,7 +145,7 @@ enum cv_err data_allocate(
 	for (; from < to && !err; from = stop) {
 		err = run_end(v, object, from, to, &hole, &stop);
 		if (!err && hole)
-			err = write_zeros(v, object, from, stop);
+			err = fill_hole(v, object, from, &stop);
 	}
 	return err;
 }

@@ -8,35 +8,48 @@ enum cv_err keyring_init(struct keyring *k, struct super *super)
 
 	memset(k, 0, sizeof(*k));
 	k->super = super;
-	aead_random_init(&k->random);
 	k->next_generation = super->clear.generation + 1;
 	err = aead_aad_init(&k->node_aad, AEAD_LABEL_NODE, super->clear.volume_id);
-	if (err)
-		return err;
-	return aead_aad_init(&k->data_aad, AEAD_LABEL_DATA, super->clear.volume_id);
+	return err ? err : keyring_user_init(&k->own, k);
 }
 
 void keyring_wipe(struct keyring *k)
 {
-	for (int i = 0; i < KEYRING_SLOTS; i++)
-		aead_wipe(&k->aead[i]);
+	keyring_user_wipe(&k->own);
 	crypto_wipe(k, sizeof(*k));
 }
 
-/* The context of key `id`; a key that the keyring does not hold is damage. */
-static enum cv_err key_get(struct keyring *k, unsigned id, struct aead **out)
+enum cv_err keyring_user_init(struct keyring_user *u, const struct keyring *k)
+{
+	memset(u, 0, sizeof(*u));
+	aead_random_init(&u->random);
+	return aead_aad_init(&u->data_aad, AEAD_LABEL_DATA, k->super->clear.volume_id);
+}
+
+void keyring_user_wipe(struct keyring_user *u)
+{
+	for (int i = 0; i < KEYRING_SLOTS; i++)
+		aead_wipe(&u->aead[i]);
+	crypto_wipe(u, sizeof(*u));
+}
+
+enum cv_err keyring_user_ready(struct keyring_user *u, struct keyring *k, unsigned id)
 {
 	enum cv_err err = CV_ERR_INTERNAL;
+	const struct data_key *d;
 
 	if (id >= KEYRING_SLOTS || k->super->keyring[id].state == KEY_EMPTY)
 		return CV_ERR_TAMPERED;
-	if (!k->ready[id]) {
-		err = aead_init(&k->aead[id], k->super->keyring[id].key);
-		if (err)
-			return err;
-		k->ready[id] = true;
-	}
-	*out = &k->aead[id];
+	d = &k->super->keyring[id];
+	if (u->ready[id] && u->born[id] == d->born)
+		return CV_OK;
+	aead_wipe(&u->aead[id]);
+	u->ready[id] = false;
+	err = aead_init(&u->aead[id], d->key);
+	if (err)
+		return err;
+	u->ready[id] = true;
+	u->born[id] = d->born;
 	return CV_OK;
 }
 
@@ -85,8 +98,8 @@ enum cv_err keyring_replace(struct keyring *k, bool rekey)
 
 void keyring_forget(struct keyring *k, unsigned id)
 {
-	aead_wipe(&k->aead[id]);
-	k->ready[id] = false;
+	aead_wipe(&k->own.aead[id]);
+	k->own.ready[id] = false;
 	crypto_wipe(&k->super->keyring[id], sizeof(k->super->keyring[id]));
 }
 
@@ -109,67 +122,77 @@ enum cv_err keyring_refresh(struct keyring *k)
 	return err == CV_ERR_READ_ONLY ? CV_OK : err;
 }
 
-/* The key to seal with, counted. */
-static enum cv_err key_for_seal(struct keyring *k, uint16_t *id, struct aead **aead)
+enum cv_err keyring_reserve(struct keyring *k, uint64_t seals, uint16_t *id)
 {
-	enum cv_err err = CV_ERR_INTERNAL;
 	struct super *s = k->super;
 
-	if (s->keyring[s->active_key].seals >= KEYRING_SEALS_MAX + KEYRING_SEALS_LOST)
+	if (s->keyring[s->active_key].seals + seals > KEYRING_SEALS_MAX + KEYRING_SEALS_LOST)
 		return CV_ERR_READ_ONLY;
-	err = key_get(k, s->active_key, aead);
-	if (err)
-		return err;
-	s->keyring[s->active_key].seals++;
+	s->keyring[s->active_key].seals += seals;
 	*id = (uint16_t)s->active_key;
 	return CV_OK;
+}
+
+/* The key to seal with, counted and ready. */
+static enum cv_err key_for_seal(struct keyring *k, uint16_t *id)
+{
+	enum cv_err err = keyring_reserve(k, 1, id);
+
+	return err ? err : keyring_user_ready(&k->own, k, *id);
+}
+
+enum cv_err keyring_user_seal(struct keyring_user *u, struct map_entry *entry,
+	const uint8_t plain[BLOCK_BYTES], uint8_t cipher[BLOCK_BYTES])
+{
+	enum cv_err err = aead_nonce(&u->random, entry->nonce);
+
+	if (err)
+		return err;
+	aead_aad_block(&u->data_aad, entry->block);
+	return aead_seal(&u->aead[entry->key], entry->nonce, u->data_aad.bytes, u->data_aad.len,
+		plain, BLOCK_BYTES, cipher, entry->tag);
+}
+
+enum cv_err keyring_user_open(struct keyring_user *u, const struct map_entry *entry,
+	const uint8_t cipher[BLOCK_BYTES], uint8_t plain[BLOCK_BYTES])
+{
+	enum cv_err err = CV_ERR_INTERNAL;
+
+	aead_aad_block(&u->data_aad, entry->block);
+	err = aead_open(&u->aead[entry->key], entry->nonce, u->data_aad.bytes, u->data_aad.len,
+		cipher, BLOCK_BYTES, entry->tag, plain);
+	return err == CV_ERR_SEAL ? CV_ERR_TAMPERED : err;
 }
 
 enum cv_err keyring_seal_data(struct keyring *k, struct map_entry *entry,
 	const uint8_t plain[BLOCK_BYTES], uint8_t cipher[BLOCK_BYTES])
 {
-	enum cv_err err = CV_ERR_INTERNAL;
-	struct aead *aead;
+	enum cv_err err = key_for_seal(k, &entry->key);
 
-	err = key_for_seal(k, &entry->key, &aead);
-	if (!err)
-		err = aead_nonce(&k->random, entry->nonce);
-	if (err)
-		return err;
-	aead_aad_block(&k->data_aad, entry->block);
-	return aead_seal(aead, entry->nonce, k->data_aad.bytes, k->data_aad.len, plain, BLOCK_BYTES,
-		cipher, entry->tag);
+	return err ? err : keyring_user_seal(&k->own, entry, plain, cipher);
 }
 
 enum cv_err keyring_open_data(struct keyring *k, const struct map_entry *entry,
 	const uint8_t cipher[BLOCK_BYTES], uint8_t plain[BLOCK_BYTES])
 {
-	enum cv_err err = CV_ERR_INTERNAL;
-	struct aead *aead;
+	enum cv_err err = keyring_user_ready(&k->own, k, entry->key);
 
-	err = key_get(k, entry->key, &aead);
-	if (err)
-		return err;
-	aead_aad_block(&k->data_aad, entry->block);
-	err = aead_open(aead, entry->nonce, k->data_aad.bytes, k->data_aad.len, cipher, BLOCK_BYTES,
-		entry->tag, plain);
-	return err == CV_ERR_SEAL ? CV_ERR_TAMPERED : err;
+	return err ? err : keyring_user_open(&k->own, entry, cipher, plain);
 }
 
 enum cv_err keyring_seal_node(struct keyring *k, struct node_pointer *p,
 	const uint8_t page[NODE_PAGE_BYTES], uint8_t out[NODE_BYTES])
 {
 	enum cv_err err = CV_ERR_INTERNAL;
-	struct aead *aead;
 
-	err = key_for_seal(k, &p->key, &aead);
+	err = key_for_seal(k, &p->key);
 	if (!err)
-		err = aead_nonce(&k->random, p->nonce);
+		err = aead_nonce(&k->own.random, p->nonce);
 	if (err)
 		return err;
 	aead_aad_block(&k->node_aad, p->block);
-	err = aead_seal(aead, p->nonce, k->node_aad.bytes, k->node_aad.len, page, NODE_PAGE_BYTES,
-		out + AEAD_NONCE_BYTES + AEAD_TAG_BYTES, p->tag);
+	err = aead_seal(&k->own.aead[p->key], p->nonce, k->node_aad.bytes, k->node_aad.len, page,
+		NODE_PAGE_BYTES, out + AEAD_NONCE_BYTES + AEAD_TAG_BYTES, p->tag);
 	if (err)
 		return err;
 	memcpy(out, p->nonce, AEAD_NONCE_BYTES);
@@ -181,9 +204,8 @@ enum cv_err keyring_open_node(struct keyring *k, const struct node_pointer *p,
 	const uint8_t in[NODE_BYTES], uint8_t page[NODE_PAGE_BYTES])
 {
 	enum cv_err err = CV_ERR_INTERNAL;
-	struct aead *aead;
 
-	err = key_get(k, p->key, &aead);
+	err = keyring_user_ready(&k->own, k, p->key);
 	if (err)
 		return err;
 	/* the copies on disk serve a search without a root; here they only must not differ */
@@ -191,7 +213,7 @@ enum cv_err keyring_open_node(struct keyring *k, const struct node_pointer *p,
 		!crypto_equal(in + AEAD_NONCE_BYTES, p->tag, AEAD_TAG_BYTES))
 		return CV_ERR_TAMPERED;
 	aead_aad_block(&k->node_aad, p->block);
-	err = aead_open(aead, p->nonce, k->node_aad.bytes, k->node_aad.len,
+	err = aead_open(&k->own.aead[p->key], p->nonce, k->node_aad.bytes, k->node_aad.len,
 		in + AEAD_NONCE_BYTES + AEAD_TAG_BYTES, NODE_PAGE_BYTES, p->tag, page);
 	return err == CV_ERR_SEAL ? CV_ERR_TAMPERED : err;
 }

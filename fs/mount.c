@@ -131,6 +131,7 @@ static void *work(void *user)
 enum cv_err mount_start(struct mount *m, struct volume *volume, int ready_fd, int ended_fd)
 {
 	m->volume = volume;
+	volume->shared = true;
 	m->ready_fd = ready_fd;
 	m->ended_fd = ended_fd;
 	m->running = MOUNT_WORKERS;

@@ -28,26 +28,25 @@ static void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 static void op_read(
 	fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
 {
-	struct mount *m;
-	uint8_t *buf = malloc(size ? size : 1);
+	struct mount *m = mount_lock(req);
+	struct data_io *io = NULL;
+	enum cv_err err = CV_ERR_INTERNAL;
 	size_t got = 0;
 	int e;
 
-	if (!buf) {
-		fuse_reply_err(req, ENOMEM);
-		return;
-	}
-	m = mount_lock(req);
-	e = mount_errno(m, data_read(m->volume, ino, (uint64_t)off, buf, size, &got), ino, "read");
+	if (size <= sizeof(io->buf))
+		err = data_io_get(&m->volume->pool, &m->volume->keyring, &io);
+	if (!err)
+		err = data_read(m->volume, ino, (uint64_t)off, io->buf, size, &got);
+	e = mount_errno(m, err, ino, "read");
 	if (!e)
 		mount_atime(m, ino, fi->flags);
 	mount_unlock(m);
 	if (e)
 		fuse_reply_err(req, e);
 	else
-		fuse_reply_buf(req, (const char *)buf, got);
-	crypto_wipe(buf, got);
-	free(buf);
+		fuse_reply_buf(req, (const char *)io->buf, got);
+	data_io_put(&m->volume->pool, io);
 }
 
 /* Before the first byte, so that no crash leaves new content under an old setuid bit. */

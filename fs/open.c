@@ -28,8 +28,8 @@ enum cv_err volume_new(struct volume **out, struct store *store)
 	v->store = store;
 	v->super = secret_alloc(sizeof(*v->super));
 	v->volume_key = secret_alloc(AEAD_KEY_BYTES);
-	v->io = malloc(DATA_CHUNK_BLOCKS * BLOCK_BYTES);
-	if (!v->super || !v->volume_key || !v->io) {
+	data_pool_init(&v->pool);
+	if (!v->super || !v->volume_key) {
 		volume_drop(v);
 		return CV_ERR_MEMORY;
 	}
@@ -46,7 +46,7 @@ void volume_drop(struct volume *v)
 	alloc_wipe(&v->alloc);
 	tree_wipe(&v->tree);
 	keyring_wipe(&v->keyring);
-	free(v->io);
+	data_pool_wipe(&v->pool);
 	free(v->file);
 	secret_free(v->super);
 	secret_free(v->volume_key);

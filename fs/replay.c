@@ -61,11 +61,12 @@ static enum cv_err survey(struct replay *p)
 static enum cv_err entry_opens(struct volume *v, const uint8_t *entry)
 {
 	enum cv_err err = CV_ERR_INTERNAL;
+	uint8_t block[BLOCK_BYTES];
 	struct map_entry e;
 
 	map_entry_decode(&e, entry);
-	err = blocks_read(v, &e, 1, v->io);
-	crypto_wipe(v->io, BLOCK_BYTES);
+	err = blocks_read(v, &e, 1, block);
+	crypto_wipe(block, sizeof(block));
 	return err;
 }
 

@@ -4,10 +4,11 @@
  * Locks
  *   volume->lock covers everything below, unless it says otherwise. Inside fs/ every function that
  *   takes a struct volume, but those of volume.h, is called with it held.
- *   It is let go in the middle of exactly three functions: flush_wait (fsync), checkpoint_background
- *   and the wait of the flusher. No operation calls the latter two, and flush_wait comes at the very
- *   end of an operation, so what an operation has read stays true until it is done. In particular
- *   txn_commit, checkpoint_run and checkpoint_if_due never let go of it.
+ *   It is let go in the middle of exactly four things: flush_wait (fsync), checkpoint_background, the
+ *   wait of the flusher, and reading and writing content (data_chunk.h), which looks again afterwards
+ *   at what it builds upon. No operation calls the two of the flusher, and flush_wait comes at the
+ *   very end of an operation, so what an operation has read stays true until it is done. In
+ *   particular txn_commit, checkpoint_run and checkpoint_if_due never let go of it.
  *   flush.turn and checkpoint.lock are leaves: taken last, with or without volume->lock; nothing is
  *   taken under them.
  *   store_read and store_write need no lock of their own (store.h); whoever calls store_flush does
@@ -20,6 +21,7 @@
 
 #include "fs/alloc.h"
 #include "fs/checkpoint.h"
+#include "fs/data_io.h"
 #include "fs/flush.h"
 #include "fs/volume.h"
 
@@ -29,7 +31,6 @@
 #define VOLUME_DIRTY_MIN ((uint64_t)1 << 20)
 #define VOLUME_DIRTY_MAX ((uint64_t)16 << 20)
 #define VOLUME_DIRTY_DATA_MAX ((uint64_t)1 << 30)
-#define DATA_CHUNK_BLOCKS 256                /* of one transaction: 1 MiB */
 #define VOLUME_RESERVE_MIN ((uint64_t)8 << 20)
 
 struct volume {
@@ -52,7 +53,8 @@ struct volume {
 	struct keyring keyring;
 	struct tree tree;
 	struct alloc alloc;
-	uint8_t *io;        /* DATA_CHUNK_BLOCKS blocks (data.c) */
+	struct data_pool pool;
+	bool shared; /* by several threads: data.h lets go of the lock while it works on content */
 	uint64_t io_errors; /* counters for the status line */
 	uint64_t tampered;
 	uint64_t rekey_done; /* blocks that a running rekey has looked at in this pass */
