@@ -77,6 +77,7 @@ static void fill(struct volume_info *info, const struct slots *s, unsigned newes
 	info->version = c->version;
 	info->generation = c->generation;
 	info->size_bytes = c->blocks * BLOCK_BYTES;
+	info->clean = !(c->features & FEATURE_LOG);
 	for (unsigned i = 0; i < SUPER_SLOTS; i++)
 		info->superblocks +=
 			s->peek[i] == CV_OK && c->generation - s->clear[i].generation <= 1;

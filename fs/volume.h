@@ -178,6 +178,7 @@ struct volume_info {
 	unsigned superblocks; /* of 4, those that are readable and agree with the newest generation
 			       */
 	bool in_use;          /* another process holds the container */
+	bool clean;           /* the log is empty; not so while in use, or after a crash */
 	struct volume_slot_info slots[VOLUME_KEY_SLOTS]; /* unused ones have kind EMPTY */
 };
 

@@ -5,7 +5,8 @@
 #include "provisioning/verbs.h"
 #include "provisioning/volume_key.h"
 
-static const struct option_spec options[] = {VOLUME_OPTION_RECOVERY_FD, VOLUME_OPTION_KEY_FD};
+static const struct option_spec options[] = {VOLUME_OPTION_RECOVERY_FD, VOLUME_OPTION_KEY_FD,
+	VOLUME_OPTION_MIN_GENERATION};
 
 static void report(struct context *ctx, const struct volume_check_report *r)
 {
@@ -30,10 +31,15 @@ static enum cv_err volume_check_run(struct context *ctx)
 	struct volume_check_report r = {.nodes = 0};
 	struct volume *volume = NULL;
 	struct progress progress;
+	uint64_t generation;
 	enum cv_err err = volume_open_with_key(&volume, ctx, ctx->args[0], true), closed;
 
 	if (err != CV_OK)
 		return err;
+	/* its own line on standard error: a log that was replayed, a superblock that is gone */
+	if (volume_notice(volume) != NULL)
+		log_warning("volume %s: %s", ctx->args[0], volume_notice(volume));
+	generation = volume_generation(volume);
 	progress_begin(&progress, "check", false);
 	err = volume_check(volume, progress_show, &progress, &r);
 	progress_end(&progress);
@@ -45,6 +51,7 @@ static enum cv_err volume_check_run(struct context *ctx)
 			progress_stopped() ? "stopped" : cv_err_text(err));
 		return err;
 	}
+	cJSON_AddNumberToObject(ctx->result, "generation", (double)generation);
 	report(ctx, &r);
 	if (r.problems > 0) {
 		log_error("volume %s: %llu problems", ctx->args[0], (unsigned long long)r.problems);

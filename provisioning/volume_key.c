@@ -107,14 +107,22 @@ enum cv_err volume_failed_at(
 	return err == CV_ERR_RANGE ? CV_ERR_ARGUMENT : err;
 }
 
+enum cv_err volume_min_generation(uint64_t *generation, const struct context *ctx)
+{
+	*generation = 0;
+	return option_uint(ctx, "min-generation", 1, UINT64_MAX, generation);
+}
+
 enum cv_err volume_open_with_key(
 	struct volume **out, const struct context *ctx, const char *path, bool read_only)
 {
 	struct volume_open_options options = {.read_only = read_only};
 	struct volume_why why = {""};
 	uint8_t *key = NULL;
-	enum cv_err err = volume_key_get(&key, ctx);
+	enum cv_err err = volume_min_generation(&options.min_generation, ctx);
 
+	if (err == CV_OK)
+		err = volume_key_get(&key, ctx);
 	if (err != CV_OK)
 		return err;
 	options.secret = key;

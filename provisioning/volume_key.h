@@ -15,6 +15,9 @@
 #define VOLUME_OPTION_KEY_FD \
 	{"key-fd", OPTION_TEXT, "N", "read the 32 bytes of the unlock secret from descriptor N"}
 
+#define VOLUME_OPTION_MIN_GENERATION                                                               \
+	{"min-generation", OPTION_TEXT, "G", "exit 21 if the volume's generation is below G"}
+
 /* *key is secret_alloc memory of 32 bytes. */
 CV_MUST_CHECK enum cv_err volume_key_get(uint8_t **key, const struct context *ctx);
 /* The recovery code of --recovery-fd beside another key; *key stays NULL if that is not given. */
@@ -32,6 +35,9 @@ CV_MUST_CHECK enum cv_err volume_failed(
 /* The same, for a function whose `why` does not name the container; `what` names the work. */
 CV_MUST_CHECK enum cv_err volume_failed_at(
 	const char *path, const char *what, enum cv_err err, const struct volume_why *why);
+
+/* --min-generation, or 0. */
+CV_MUST_CHECK enum cv_err volume_min_generation(uint64_t *generation, const struct context *ctx);
 
 /* Opens with the key that the command line names, which is wiped again. */
 CV_MUST_CHECK enum cv_err volume_open_with_key(

@@ -13,6 +13,8 @@ import subprocess
 
 import pytest
 
+import fs_support as fs
+
 from conftest import (CONFIG, DENIED, IN_USE, INTERNAL, NOT_VOLUME, OK, ROOT, TAMPERED, TOO_FEW,
                       TOO_OLD, USAGE, Fleet, clean_env, needs_fuse, program, run)
 
@@ -727,6 +729,33 @@ def test_info_and_header_backup_need_no_key(volume, workdir):
     conclave("volume", "header-backup", path, workdir / "hb")
     assert 0 < (workdir / "hb").stat().st_size < 1 << 20
     conclave("volume", "header-backup", path, workdir / "hb", want=CONFIG)
+    assert path.read_bytes() == before
+
+
+def test_an_older_volume_than_the_caller_allows_is_refused(volume):
+    path, code = volume
+    before = path.read_bytes()
+    generation = conclave("volume", "info", path, "--json").json["generation"]
+    for verb, give in (["info"], None), (["check", "--recovery-fd", "{g0}"], [code]):
+        args = ["volume", verb[0], path, *verb[1:], "--min-generation"]
+        conclave(*args, str(generation), give=give or [])
+        r = conclave(*args, str(generation + 1), give=give or [], want=TOO_OLD)
+        assert "older" in r.err
+        conclave(*args, "0", give=give or [], want=USAGE)
+    assert path.read_bytes() == before
+
+
+def test_info_and_check_take_a_volume_as_a_crash_left_it(workdir):
+    fs.build()
+    path = workdir / "crashed.cv"
+    fs.tool("create", path, 32 << 20)
+    assert conclave("volume", "info", path, "--json").json["clean"]
+    fs.tool("unclean", path)
+    before = path.read_bytes()
+    assert not conclave("volume", "info", path, "--json").json["clean"]
+    r = conclave("volume", "check", path, "--key-fd", "{g0}", "--json", give=[fs.KEY])
+    assert r.json["files"] == 8 and r.json["problems"] == 0
+    assert "taken from the log" in r.err
     assert path.read_bytes() == before
 
 
