@@ -37,6 +37,8 @@ struct history_shape {
 
 /* Names, types, links, sizes and content of everything. */
 uint64_t tree_digest(struct volume *v);
+/* The same; false if something could not be read, with the error. */
+bool try_digest(struct volume *v, uint64_t *digest, enum cv_err *err);
 
 /* Records; h->volume stays open. */
 void history_make(struct history *h, const struct history_shape *shape);

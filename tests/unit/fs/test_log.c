@@ -90,36 +90,68 @@ static void reads_back_frames_of_every_length(void **state)
 	}
 }
 
-/* A byte of the ring behind the older pair's tail is never written again before that tail moves. */
+/* Each bit of head and ciphertext; not those behind it, which nothing covers. */
+static void every_bit_of_a_frame_counts(void **state)
+{
+	struct ring r;
+	uint8_t *bytes;
+	bool proof;
+
+	(void)state;
+	ring_open(&r, 0);
+	append(&r, 50);
+	append(&r, 101);
+	bytes = image_block(r.image, r.d.ring) + frame_bytes(50);
+	for (size_t bit = 0; bit < frame_bytes(101) * 8; bit++) {
+		bool covered = bit / 8 < FRAME_HEAD_BYTES + 101;
+
+		bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
+		assert_int_equal(read_back(&r, &proof), covered ? 1 : 2);
+		assert_false(proof);
+		bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
+	}
+	ring_close(&r);
+}
+
+/* As a checkpoint: the older pair now names what the newer one named. */
+static void checkpointed(struct ring *r, struct log_descriptor *newer)
+{
+	flushed(r);
+	r->d.tail = newer->tail;
+	r->d.seq = newer->seq;
+	newer->tail = r->log.head % r->log.bytes / BLOCK_BYTES;
+	newer->seq = r->log.next;
+	r->log.tail_before = r->log.tail;
+	r->log.tail = r->log.head;
+}
+
+/* Filled to the brim again and again: what the older pair replays is all there. */
 static void never_overwrites_what_the_older_pair_needs(void **state)
 {
+	struct log_descriptor newer;
 	uint32_t random = 4;
 	struct ring r;
 
 	(void)state;
 	ring_open(&r, 500);
-	for (unsigned turn = 0; turn < 20; turn++) {
-		uint64_t frames = 0;
+	newer = r.d;
+	for (unsigned turn = 0; turn < 40; turn++) {
+		uint64_t stop = r.log.tail_before + r.log.bytes;
+		size_t len = 1;
 		bool proof;
-		size_t len;
 
-		for (;;) {
-			len = 1 + next_random(&random) % 9000;
-			if (!log_has_room(&r.log, len))
-				break;
+		/* now half of the room, now all of it */
+		if (turn % 3 == 0)
+			stop -= (stop - r.log.head) / 2;
+		while (r.log.head < stop && log_has_room(&r.log, len)) {
 			append(&r, len);
-			frames++;
-			if (frames % 5 == 0)
+			if (next_random(&random) % 5 == 0)
 				flushed(&r);
+			len = 1 + next_random(&random) % 9000;
 		}
 		assert_int_equal(read_back(&r, &proof), log_newest(&r.log));
-		/* nothing smaller was refused either: less than a frame and a block are left */
-		assert_true(r.log.tail_before + r.log.bytes - r.log.head < 9000 + 2 * BLOCK_BYTES);
-		/* two checkpoints: the window begins anew where the head is */
-		flushed(&r);
-		r.d.tail = r.log.head % r.log.bytes / BLOCK_BYTES;
-		r.d.seq = r.log.next;
-		r.log.tail = r.log.tail_before = r.log.head;
+		assert_true(r.log.head + 9000 + 2 * BLOCK_BYTES > stop);
+		checkpointed(&r, &newer);
 	}
 	ring_close(&r);
 }
@@ -303,6 +335,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reads_back_frames_of_every_length),
+		cmocka_unit_test(every_bit_of_a_frame_counts),
 		cmocka_unit_test(never_overwrites_what_the_older_pair_needs),
 		cmocka_unit_test(tells_damage_from_the_end),
 		cmocka_unit_test(a_ring_full_of_forged_heads_is_refused_in_time),
