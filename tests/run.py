@@ -8,6 +8,7 @@ Exit status 1 if anything failed or nothing ran.
 """
 import argparse
 import concurrent.futures
+import importlib.util
 import os
 import re
 import subprocess
@@ -48,6 +49,13 @@ def check(text):
     return name, int(code == 0), int(code != 0), out, took
 
 
+def workers(jobs):
+    """End-to-end tests mostly wait: one more of them than processors. A file stays in one process."""
+    if importlib.util.find_spec("xdist") is None:
+        return []
+    return ["-n", str(jobs + 1), "--dist", "loadfile"]
+
+
 def pytest(args):
     with tempfile.NamedTemporaryFile(suffix=".xml") as report:
         # The leak checker of a sanitized build needs what our processes' sandboxes take away; the
@@ -81,7 +89,7 @@ def main():
             if bad:
                 print(out, flush=True)
     if a.pytest is not None:
-        good, bad, skipped = pytest(a.pytest)
+        good, bad, skipped = pytest([*workers(a.jobs), *a.pytest])
         passed, failed = passed + good, failed + bad
     print(f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""))
     return 1 if failed or not passed else 0
