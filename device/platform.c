@@ -96,21 +96,6 @@ static uint64_t issued_at(enum settings_iat rule)
 	return (uint64_t)now;
 }
 
-static void copy_place(struct evidence_platform *p, const struct settings *s)
-{
-	p->has_region = s->has_region;
-	strcpy(p->region, s->region);
-	strcpy(p->state, s->state);
-	strcpy(p->city, s->city);
-	p->has_place = s->has_place;
-	p->lat_e7 = s->lat_e7;
-	p->lon_e7 = s->lon_e7;
-	p->accuracy_mm = s->accuracy_mm;
-	strcpy(p->place_source, s->place_source);
-	if (p->place_source[0] == '\0' && (s->has_region || s->has_place))
-		strcpy(p->place_source, "configuration");
-}
-
 enum cv_err platform_collect(struct evidence_platform *p, const struct settings *s,
 	const char *state_dir, const char *volumed_path, const uint8_t boot_id[CV_BOOT_ID_BYTES])
 {
@@ -126,7 +111,6 @@ enum cv_err platform_collect(struct evidence_platform *p, const struct settings 
 	p->uptime_s = clock_uptime_s();
 	p->iat_s = issued_at(s->iat);
 	p->dbgstat = process_is_traced() ? EVIDENCE_DEBUG_ENABLED : EVIDENCE_DEBUG_DISABLED;
-	copy_place(p, s);
 	err = counter_boots(&p->bootcount, state_dir, boot_id);
 	if (err != CV_OK) {
 		log_error("%s/boots: %s", state_dir, cv_err_text(err));

@@ -6,10 +6,9 @@
 #include <sys/mount.h>
 
 #include "device/mount_words.h"
-#include "host/ini.h"
+#include "device/settings_read.h"
 #include "host/log.h"
 
-#define E7 10000000
 #define STATUS_INTERVAL_MS 300000
 
 static const struct ini_key schema[] = {
@@ -34,35 +33,11 @@ static const struct ini_key schema[] = {
 	{ "place", "longitude", false },
 	{ "place", "accuracy_m", false },
 	{ "place", "source", false },
+	{ "place", "from", false },
+	{ "place", "file", false },
+	{ "place", "gpsd", false },
+	{ "place", "wait", false },
 };
-
-enum cv_err settings_degrees(int32_t *out, const char *text, int limit)
-{
-	bool negative = text[0] == '-';
-	int64_t value = 0;
-	int digits = 0, decimals = -1;
-
-	for (const char *c = text + negative; *c != '\0'; c++) {
-		if (*c == '.' && decimals < 0 && digits > 0) {
-			decimals = 0;
-			continue;
-		}
-		if (*c < '0' || *c > '9' || digits == 10 || decimals == 7)
-			return CV_ERR_FORMAT;
-		value = value * 10 + (*c - '0');
-		digits++;
-		if (decimals >= 0)
-			decimals++;
-	}
-	if (digits == 0 || decimals == 0)
-		return CV_ERR_FORMAT;
-	for (int i = decimals < 0 ? 0 : decimals; i < 7; i++)
-		value *= 10;
-	if (value > (int64_t)limit * E7)
-		return CV_ERR_RANGE;
-	*out = (int32_t)(negative ? -value : value);
-	return CV_OK;
-}
 
 static bool printable(const char *text)
 {
@@ -75,7 +50,7 @@ static bool printable(const char *text)
 }
 
 /* Text that becomes a claim: 1..63 printable ASCII characters. */
-static void claim_text(struct ini_file *ini, const char *section, const char *name,
+void settings_claim(struct ini_file *ini, const char *section, const char *name,
 	char out[EVIDENCE_TEXT_BUF])
 {
 	const char *text = ini_text(ini, section, name, NULL);
@@ -116,29 +91,6 @@ static void read_measures(struct settings *s, struct ini_file *ini)
 		snprintf(m->path, sizeof(m->path), "%s", path);
 		s->measure_count++;
 	}
-}
-
-static void read_place(struct settings *s, struct ini_file *ini)
-{
-	const char *lat = ini_text(ini, "place", "latitude", NULL);
-	const char *lon = ini_text(ini, "place", "longitude", NULL);
-
-	claim_text(ini, "place", "region", s->region);
-	claim_text(ini, "place", "state", s->state);
-	claim_text(ini, "place", "city", s->city);
-	claim_text(ini, "place", "source", s->place_source);
-	s->has_region = s->region[0] != '\0' && s->state[0] != '\0' && s->city[0] != '\0';
-	if (!s->has_region && (s->region[0] != '\0' || s->state[0] != '\0' || s->city[0] != '\0'))
-		ini_mistake(ini, "place", NULL, "region, state and city go together");
-	if (lat != NULL && settings_degrees(&s->lat_e7, lat, 90) != CV_OK)
-		ini_mistake(ini, "place", "latitude", "not decimal degrees: %s", lat);
-	if (lon != NULL && settings_degrees(&s->lon_e7, lon, 180) != CV_OK)
-		ini_mistake(ini, "place", "longitude", "not decimal degrees: %s", lon);
-	if ((lat == NULL) != (lon == NULL))
-		ini_mistake(ini, "place", NULL, "latitude and longitude go together");
-	s->has_place = lat != NULL && lon != NULL;
-	s->accuracy_mm =
-		(uint32_t)ini_uint(ini, "place", "accuracy_m", 1000, 0, 1000000) * 1000;
 }
 
 static void read_relock(struct settings *s, struct ini_file *ini)
@@ -183,11 +135,11 @@ static void read_all(struct settings *s, struct ini_file *ini)
 	read_relock(s, ini);
 	s->iat = (enum settings_iat)ini_enum(
 		ini, "evidence", "iat", iat_words, SETTINGS_IAT_AUTO);
-	claim_text(ini, "evidence", "oemid", s->oemid);
-	claim_text(ini, "evidence", "hwmodel", s->hwmodel);
-	claim_text(ini, "evidence", "hwversion", s->hwversion);
+	settings_claim(ini, "evidence", "oemid", s->oemid);
+	settings_claim(ini, "evidence", "hwmodel", s->hwmodel);
+	settings_claim(ini, "evidence", "hwversion", s->hwversion);
 	read_measures(s, ini);
-	read_place(s, ini);
+	settings_place_read(&s->place, ini);
 }
 
 enum cv_err settings_load(struct settings *s, const struct options *o)

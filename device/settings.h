@@ -26,6 +26,23 @@ struct settings_measure {
 	char path[FILE_PATH_BUF];
 };
 
+enum settings_place_from { SETTINGS_PLACE_HERE, SETTINGS_PLACE_FILE, SETTINGS_PLACE_GPSD };
+
+struct settings_place {
+	enum settings_place_from from;
+	bool has_region, has_position;
+	char region[EVIDENCE_TEXT_BUF];
+	char state[EVIDENCE_TEXT_BUF];
+	char city[EVIDENCE_TEXT_BUF];
+	char source[EVIDENCE_TEXT_BUF];
+	int32_t lat_e7, lon_e7;
+	uint32_t accuracy_mm;
+	char file[FILE_PATH_BUF];
+	char gpsd_host[64]; /* a number */
+	uint16_t gpsd_port;
+	uint32_t wait_ms; /* for gpsd */
+};
+
 struct settings {
 	char container[FILE_PATH_BUF];
 	char mount_point[FILE_PATH_BUF]; /* "" = must be named on the command line */
@@ -42,13 +59,7 @@ struct settings {
 	char hwversion[EVIDENCE_TEXT_BUF];
 	struct settings_measure measures[CV_DIGESTS_MAX - 2]; /* two are our own programs */
 	size_t measure_count;
-	bool has_region, has_place;
-	char region[EVIDENCE_TEXT_BUF];
-	char state[EVIDENCE_TEXT_BUF];
-	char city[EVIDENCE_TEXT_BUF];
-	char place_source[EVIDENCE_TEXT_BUF];
-	int32_t lat_e7, lon_e7;
-	uint32_t accuracy_mm;
+	struct settings_place place;
 };
 
 /* Reads o->config_file; prints every mistake. CV_ERR_CONFIG, CV_ERR_NOT_FOUND if it was named. */

@@ -50,6 +50,9 @@ enum cv_err unlock_open(struct unlock **out, const struct unlock_request *reques
 		err = boot_key_load(&u->boot, request->run_dir, request->state_dir, u->boot_id);
 	if (err == CV_OK)
 		err = transport_open(&u->transport, &u->identity);
+	/* before anything is sent: gpsd may need longer than a nonce lives */
+	if (err == CV_OK)
+		place_find(&u->place, request->settings, request->stop_fd);
 	/* the nonce request needs the boot id; the rest is collected while it travels */
 	memcpy(u->platform.boot_id, u->boot_id, CV_BOOT_ID_BYTES);
 	if (err == CV_OK)
@@ -231,10 +234,13 @@ static enum cv_err loop(struct unlock *u)
 
 	for (;;) {
 		if (u->handshake.next_attempt_ms != 0 &&
-			clock_monotonic_ms() >= u->handshake.next_attempt_ms)
+			clock_monotonic_ms() >= u->handshake.next_attempt_ms) {
 			err = unlock_follow_addresses(u);
+			place_find(&u->place, u->request.settings, u->request.stop_fd);
+		}
 		if (err != CV_OK)
 			return err;
+		place_claim(&u->platform, u->request.settings, &u->place, clock_monotonic_ms());
 		enum handshake_action action = ask_all(u, &wake_ms, &err);
 
 		if (err != CV_OK)

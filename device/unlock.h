@@ -9,6 +9,7 @@
 
 #include "device/boot_key.h"
 #include "device/identity.h"
+#include "device/place.h"
 #include "device/platform.h"
 #include "device/settings.h"
 #include "device/transport.h"
@@ -41,6 +42,7 @@ struct unlock {
 	struct boot_key boot;
 	uint8_t boot_id[CV_BOOT_ID_BYTES];
 	struct evidence_platform platform;
+	struct place_fix place;
 	struct handshake handshake;
 	struct transport *transport;
 	struct unlock_times times;

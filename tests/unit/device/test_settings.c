@@ -60,11 +60,11 @@ static void reads_every_key(void **state)
 	assert_int_equal(s.measure_count, 2);
 	assert_string_equal(s.measures[1].name, "dtb");
 	assert_string_equal(s.measures[1].path, "/boot/x y.dtb");
-	assert_true(s.has_region && s.has_place);
-	assert_int_equal(s.lat_e7, 525200066);
-	assert_int_equal(s.lon_e7, -134000000);
-	assert_int_equal(s.accuracy_mm, 25000);
-	assert_string_equal(s.place_source, "survey");
+	assert_true(s.place.has_region && s.place.has_position);
+	assert_int_equal(s.place.lat_e7, 525200066);
+	assert_int_equal(s.place.lon_e7, -134000000);
+	assert_int_equal(s.place.accuracy_mm, 25000);
+	assert_string_equal(s.place.source, "survey");
 }
 
 static void no_file_means_defaults(void **state)
@@ -117,7 +117,7 @@ static void the_shipped_example_has_no_mistake(void **state)
 			text[i] = '\n';
 	assert_int_equal(load(state, (char *)text, &s, CV_OK), 0);
 	assert_int_equal(s.measure_count, 2);
-	assert_true(s.has_region && s.has_place);
+	assert_true(s.place.has_region && s.place.has_position);
 	free(text);
 }
 
