@@ -79,6 +79,12 @@ static void add_volume(cJSON *doc, const struct volume *v)
 	(void)cJSON_AddBoolToObject(doc, "dirty", v->dirty);
 	(void)cJSON_AddBoolToObject(doc, "frozen", v->frozen);
 	add_number(doc, "tampered", v->tampered);
+	if (v->super->rekey_born) {
+		cJSON *rekey = cJSON_AddObjectToObject(doc, "rekey");
+
+		add_number(rekey, "blocks", v->rekey_done);
+		add_number(rekey, "of", v->alloc.used_blocks);
+	}
 	cache = cJSON_AddObjectToObject(doc, "cache");
 	add_number(cache, "hits", c->hits);
 	add_number(cache, "misses", c->misses);

@@ -12,7 +12,7 @@
 
 #define SLICE_ITEMS (REKEY_SLICE_BLOCKS / MAP_BLOCKS)
 #define SLICE_LEAVES 256
-#define NS_PER_S 1000000000u
+#define WAIT_STEP_MS 100
 
 /* One MAP item with blocks under old keys. */
 struct stale_item {
@@ -280,18 +280,22 @@ enum cv_err rekey_slice(struct volume *v, struct rekey *r, uint64_t *blocks)
 	return err;
 }
 
-/* Waits until `blocks` more are allowed at `rate` bytes a second. */
-static void keep_rate(uint64_t rate, uint64_t blocks)
+/* Waits until `blocks` more are allowed at `rate` bytes a second; a stop is heard meanwhile. */
+static enum cv_err keep_rate(
+	uint64_t rate, uint64_t blocks, volume_progress *progress, void *user)
 {
-	struct timespec ts;
-	uint64_t ns;
+	uint64_t ms = rate ? blocks * BLOCK_BYTES * 1000 / rate : 0;
 
-	if (rate == 0 || blocks == 0)
-		return;
-	ns = blocks * BLOCK_BYTES * 1000 / rate * 1000000;
-	ts.tv_sec = (time_t)(ns / NS_PER_S);
-	ts.tv_nsec = (long)(ns % NS_PER_S);
-	(void)nanosleep(&ts, NULL);
+	while (ms) {
+		uint64_t part = ms < WAIT_STEP_MS ? ms : WAIT_STEP_MS;
+		struct timespec ts = { .tv_nsec = (long)part * 1000000 };
+
+		(void)nanosleep(&ts, NULL);
+		ms -= part;
+		if (progress && progress(user, 0, 0, "rekey"))
+			return CV_ERR_TIMEOUT;
+	}
+	return CV_OK;
 }
 
 enum cv_err volume_rekey_run(struct volume *v, uint64_t rate, volume_progress *progress,
@@ -314,8 +318,8 @@ enum cv_err volume_rekey_run(struct volume *v, uint64_t rate, volume_progress *p
 		(void)pthread_mutex_unlock(&v->lock);
 		if (!err && !r.done && progress && progress(user, done, total, "rekey"))
 			err = CV_ERR_TIMEOUT;
-		if (!err)
-			keep_rate(rate, blocks);
+		if (!err && !r.done)
+			err = keep_rate(rate, blocks, progress, user);
 	}
 	if (err == CV_ERR_TAMPERED && report->damaged)
 		return why_set(why, err,

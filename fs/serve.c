@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -10,6 +11,7 @@
 #include "fs/counters.h"
 #include "fs/flush.h"
 #include "fs/open.h"
+#include "fs/rekey_thread.h"
 #include "host/clock.h"
 #include "host/log.h"
 #include "host/process.h"
@@ -30,6 +32,7 @@ struct run {
 	bool stopping; /* by a signal: a mount in use is detached */
 	bool lazy;     /* the question that the unmounter has */
 	bool alone;    /* the watcher is gone */
+	struct rekey_thread rekey;
 	uint64_t tick_ms;
 	uint64_t idle_asked_ms; /* not again before as long has passed */
 };
@@ -71,6 +74,10 @@ static bool take_message(struct run *r)
 		break;
 	case VOLUME_CTL_QUERY:
 		answer(r, CV_OK);
+		break;
+	case VOLUME_CTL_REKEY:
+		answer(r, rekey_thread_begin(&r->rekey, r->s->volume,
+			strtoull(m.text, NULL, 10)));
 		break;
 	case VOLUME_CTL_UNMOUNT:
 		ask(r, strcmp(m.text, "lazy") == 0);
@@ -179,6 +186,9 @@ enum cv_err serve_run(struct serve *s)
 		log_warning("flush: no thread for it: data becomes durable at fsync and unmount");
 	loop(&r);
 	flusher_stop(s->volume);
+	rekey_thread_start(&r.rekey, s->volume, 0);
+	loop(&r);
+	rekey_thread_stop(&r.rekey);
 	if (r.step == STEP_ENDED || mount_drain(s->mount, DRAIN_PATIENCE_MS))
 		mount_join(s->mount);
 	else

@@ -36,7 +36,8 @@ enum volume_ctl_type {
 	/* watcher to volume process */
 	VOLUME_CTL_SYNC = 16,	 /* make everything durable, then answer STATUS */
 	VOLUME_CTL_UNMOUNT = 17, /* unmount (lazily if text is "lazy"), then CLOSED */
-	VOLUME_CTL_QUERY = 18
+	VOLUME_CTL_QUERY = 18,
+	VOLUME_CTL_REKEY = 19 /* new data keys, at text bytes a second (empty: default) */
 };
 
 struct volume_ctl_message {

@@ -17,7 +17,7 @@ KEY = bytes(range(32))
 RECOVERY = b"\x77" * 32
 WAIT_S = 60  # a limit for a hung process, not a wait
 
-READY, FAILED, CLOSED, STATUS, IDLE, SYNC, UNMOUNT, QUERY = 1, 2, 3, 4, 5, 16, 17, 18
+READY, FAILED, CLOSED, STATUS, IDLE, SYNC, UNMOUNT, QUERY, REKEY = 1, 2, 3, 4, 5, 16, 17, 18, 19
 MESSAGE = struct.Struct("<IIQII2048s")
 MNT_DETACH = 2
 
