@@ -184,11 +184,10 @@ enum cv_err serve_run(struct serve *s)
 	err = flusher_start(s->volume);
 	if (err)
 		log_warning("flush: no thread for it: data becomes durable at fsync and unmount");
-	loop(&r);
-	flusher_stop(s->volume);
 	rekey_thread_start(&r.rekey, s->volume, 0);
 	loop(&r);
 	rekey_thread_stop(&r.rekey);
+	flusher_stop(s->volume);
 	if (r.step == STEP_ENDED || mount_drain(s->mount, DRAIN_PATIENCE_MS))
 		mount_join(s->mount);
 	else
