@@ -92,6 +92,16 @@ enum cv_err log_start(struct log *l, const struct log_descriptor *d,
 	return err;
 }
 
+enum cv_err log_restart(struct log *l, const struct log_descriptor *d,
+	const uint8_t volume_id[CV_VOLUME_ID_BYTES])
+{
+	l->active = false;
+	frame_cipher_wipe(&l->cipher);
+	free(l->buf);
+	l->buf = NULL;
+	return log_start(l, d, volume_id);
+}
+
 void log_wipe(struct log *l)
 {
 	frame_cipher_wipe(&l->cipher);

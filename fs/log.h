@@ -60,6 +60,9 @@ CV_MUST_CHECK enum cv_err log_renew(struct log *l, struct log_descriptor *d);
 /* After it: frames may be appended. */
 CV_MUST_CHECK enum cv_err log_start(struct log *l, const struct log_descriptor *d,
 	const uint8_t volume_id[CV_VOLUME_ID_BYTES]);
+/* The same in the middle of a session, after a checkpoint with a renewed key. */
+CV_MUST_CHECK enum cv_err log_restart(struct log *l, const struct log_descriptor *d,
+	const uint8_t volume_id[CV_VOLUME_ID_BYTES]);
 void log_wipe(struct log *l);
 
 /* A frame with `len` bytes of records fits without overwriting what a replay may need. */

@@ -79,9 +79,14 @@ static enum cv_err wrap_slots(struct volume *v, const struct volume_rekey_option
 /* Nothing has changed before this; after it the volume has its new keys, or is frozen. */
 static enum cv_err change(struct volume *v, const struct new_keys *n, bool volume_key)
 {
-	enum cv_err err = CV_ERR_INTERNAL;
+	enum cv_err err = CV_OK;
 	struct super *s = v->super;
 
+	/* whoever had the old volume key knows the log's key, too */
+	if (volume_key)
+		err = checkpoint_run(v, SUPER_OPEN);
+	if (err)
+		return err;
 	v->keyring.next_generation = s->clear.generation + 1;
 	err = keyring_replace(&v->keyring, true);
 	if (err)
@@ -90,9 +95,15 @@ static enum cv_err change(struct volume *v, const struct new_keys *n, bool volum
 	if (volume_key) {
 		memcpy(s->clear.slots, n->slots, sizeof(n->slots));
 		memcpy(v->volume_key, n->volume_key, AEAD_KEY_BYTES);
+		err = log_renew(&v->log, &s->log);
 	}
 	/* twice: then no superblock is left that the old volume key opens */
-	err = checkpoint_run(v, SUPER_OPEN);
+	if (!err)
+		err = checkpoint_run(v, SUPER_OPEN);
+	if (!err && volume_key)
+		err = log_restart(&v->log, &s->log, s->clear.volume_id);
+	if (err)
+		v->frozen = true;
 	return err ? err : checkpoint_run(v, SUPER_OPEN);
 }
 

@@ -118,11 +118,22 @@ static void the_slot_that_opened_it_may_be_dropped(void **state)
 	struct volume_rekey_options o = {
 		.secrets = { TEST_RECOVERY }, .secret_count = 1, .drop_others = true
 	};
+	struct volume_open_options again = { .secret = TEST_RECOVERY };
 	struct volume_rekey_report r;
+	struct dir_name name;
+	uint64_t object;
+	uint64_t dir;
 
 	(void)state;
 	assert_int_equal(volume_rekey_begin(v, &o, &r, NULL), CV_OK);
 	assert_int_equal(volume_kind(v), VOLUME_SLOT_RECOVERY);
+	/* what the log has from then on is replayed under its new key */
+	remove_path(v, "/d/second");
+	volume_drop(v);
+	assert_int_equal(volume_open_store(&v, &image->store, &again, NULL), CV_OK);
+	split_path(v, "/d/second", &dir, &name);
+	assert_int_equal(dir_lookup(v, dir, &name, &object), CV_ERR_NOT_FOUND);
+	assert_int_equal(dir_link(v, must_resolve(v, "/f6"), dir, &name), CV_OK);
 	assert_int_equal(volume_close(v), CV_OK);
 	assert_opens(image, TEST_SECRET, CV_ERR_WRONG_KEY);
 	assert_opens(image, TEST_RECOVERY, CV_OK);
