@@ -45,9 +45,9 @@ struct rekey {
 bool volume_rekey_runs(struct volume *volume);
 
 /*
- * Begins. With secrets nobody else may be at work on the volume. CV_ERR_BUSY: one is under way. CV_ERR_ARGUMENT: a key slot would be lost and drop_others
- * is not set, or no slot would be left; `why` names the slots. CV_ERR_READ_ONLY: no free place for
- * a key.
+ * Begins. With secrets nobody else may be at work on the volume. CV_ERR_BUSY: one is under way.
+ * CV_ERR_ARGUMENT: a key slot would be lost and drop_others is not set, or no slot would be left;
+ * `why` names the slots. CV_ERR_READ_ONLY: no free place for a key.
  */
 CV_MUST_CHECK enum cv_err volume_rekey_begin(struct volume *volume,
 	const struct volume_rekey_options *options, struct volume_rekey_report *report,
