@@ -52,7 +52,7 @@ static int errno_of(enum cv_err err)
 	case CV_ERR_NONCE_EXPIRED: case CV_ERR_NONCE_SPENT: case CV_ERR_SHARE_INDEX:
 	case CV_ERR_SHARE_COUNT: case CV_ERR_SHARE_INVALID: case CV_ERR_UNREACHABLE:
 	case CV_ERR_TOO_FEW: case CV_ERR_DENIED: case CV_ERR_TIMEOUT: case CV_ERR_SHARE_SET:
-	case CV_ERR_IO: case CV_ERR_CONFIG: case CV_ERR_NOT_BUILT: case CV_ERR_TAMPERED:
+	case CV_ERR_IO: case CV_ERR_CONFIG: case CV_ERR_TPM: case CV_ERR_NOT_BUILT: case CV_ERR_TAMPERED:
 	case CV_ERR_TOO_OLD: case CV_ERR_VERSION: case CV_ERR_NOT_VOLUME: case CV_ERR_WRONG_KEY:
 	case CV_ERR_FUSE: case CV_ERR_COUNT_:
 		/* clang-format on */

@@ -18,7 +18,7 @@
 #define TAG_BYTES crypto_aead_xchacha20poly1305_ietf_ABYTES
 #define AAD_BYTES (HEADER_BYTES + SALT_BYTES + NONCE_BYTES)
 
-#define PHRASE_BYTES 16
+#define PHRASE_BYTES BUNDLE_PASSPHRASE_BYTES
 #define PHRASE_CHARS 26
 
 static const char base32[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
@@ -87,12 +87,11 @@ void bundle_wipe(struct bundle *b)
 	sodium_memzero(b, sizeof(*b));
 }
 
-enum cv_err bundle_passphrase_generate(char out[BUNDLE_PASSPHRASE_BUF])
+void bundle_passphrase_encode(
+	char out[BUNDLE_PASSPHRASE_BUF], const uint8_t raw[BUNDLE_PASSPHRASE_BYTES])
 {
-	uint8_t raw[PHRASE_BYTES];
 	size_t n = 0;
 
-	randombytes_buf(raw, sizeof(raw));
 	for (size_t i = 0; i < PHRASE_CHARS; i++) {
 		unsigned int five = 0;
 
@@ -104,6 +103,14 @@ enum cv_err bundle_passphrase_generate(char out[BUNDLE_PASSPHRASE_BUF])
 		out[n++] = base32[five];
 	}
 	out[n] = '\0';
+}
+
+enum cv_err bundle_passphrase_generate(char out[BUNDLE_PASSPHRASE_BUF])
+{
+	uint8_t raw[PHRASE_BYTES];
+
+	randombytes_buf(raw, sizeof(raw));
+	bundle_passphrase_encode(out, raw);
 	sodium_memzero(raw, sizeof(raw));
 	return CV_OK;
 }

@@ -22,6 +22,7 @@
 #define BUNDLE_NAME_BUF 64
 #define BUNDLE_FILES_MAX 32
 #define BUNDLE_MAX 262144	 /* encoded size; edge devices lock little memory */
+#define BUNDLE_PASSPHRASE_BYTES 16
 #define BUNDLE_PASSPHRASE_BUF 32 /* 26 characters, 4 dashes, NUL */
 
 struct bundle_file {
@@ -42,6 +43,9 @@ CV_MUST_CHECK enum cv_err bundle_add(
 const struct bundle_file *bundle_find(const struct bundle *b, const char *name);
 void bundle_wipe(struct bundle *b);
 
+/* Raw bytes as a passphrase's text. */
+void bundle_passphrase_encode(
+	char out[BUNDLE_PASSPHRASE_BUF], const uint8_t raw[BUNDLE_PASSPHRASE_BYTES]);
 CV_MUST_CHECK enum cv_err bundle_passphrase_generate(char out[BUNDLE_PASSPHRASE_BUF]);
 
 /* *out is malloc'ed ciphertext, the caller's to free. */

@@ -51,6 +51,8 @@ int exit_code_of(enum cv_err err)
 		return EXIT_CODE_NO_SPACE;
 	case CV_ERR_FUSE:
 		return EXIT_CODE_FUSE;
+	case CV_ERR_TPM:
+		return EXIT_CODE_TPM;
 	/* clang-format off */
 	case CV_ERR_INTERNAL: case CV_ERR_MEMORY: case CV_ERR_RANDOM: case CV_ERR_CRYPTO:
 	case CV_ERR_TOO_LONG: case CV_ERR_FORMAT: case CV_ERR_TYPE: case CV_ERR_RANGE:

@@ -24,7 +24,8 @@ enum exit_code {
 	EXIT_CODE_VERSION = 23,	   /* newer format or unknown feature */
 	EXIT_CODE_NOT_VOLUME = 24, /* not a volume, or wrong key */
 	EXIT_CODE_NO_SPACE = 25,   /* full or read-only */
-	EXIT_CODE_FUSE = 30
+	EXIT_CODE_FUSE = 30,
+	EXIT_CODE_TPM = 31	   /* absent, cleared, another one, or it refuses */
 };
 
 int exit_code_of(enum cv_err err);

@@ -75,6 +75,8 @@ const char *cv_err_text(enum cv_err e)
 		return "not permitted";
 	case CV_ERR_CONFIG:
 		return "the configuration is wrong";
+	case CV_ERR_TPM:
+		return "the TPM failed";
 	case CV_ERR_NOT_BUILT:
 		return "not part of this version";
 	case CV_ERR_TAMPERED:

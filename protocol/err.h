@@ -58,6 +58,7 @@ enum cv_err {
 	CV_ERR_READ_ONLY,
 	CV_ERR_PERMISSION,
 	CV_ERR_CONFIG,
+	CV_ERR_TPM,		/* no TPM, or not the one that was enrolled as it was */
 	CV_ERR_NOT_BUILT,	/* asked for something that this version does not have */
 
 	/* volume */

@@ -108,7 +108,9 @@ static int config_is_complete(const struct handshake_config *c)
 	return c->fleet != NULL && c->device != NULL && c->share_set != NULL &&
 		c->mac_keys != NULL && c->boot_private != NULL && c->boot_public != NULL &&
 		c->platform != NULL && c->signer.sign != NULL && c->token != NULL &&
-		c->body != NULL && c->body_cap >= CV_EVIDENCE_MAX + 512 &&
+		c->body != NULL && (c->make_quote == NULL || c->quote != NULL) &&
+		c->body_cap >= HANDSHAKE_BODY_MIN +
+				(c->make_quote != NULL ? HANDSHAKE_QUOTE_TEXT_MAX : 0) &&
 		(c->purpose == EVIDENCE_UNLOCK || c->purpose == EVIDENCE_CHECK);
 }
 
@@ -303,7 +305,8 @@ static int ask_next(struct handshake *h, uint64_t now_ms, struct handshake_reque
 	if (member_find(h, HANDSHAKE_NONCE_HELD, 1) == count && token_is_due(h, &t, now_ms)) {
 		h->token_due_ms = 0;
 		h->attempt_error = handshake_token_sign(h);
-		if (h->attempt_error != CV_OK)
+		/* a TPM is slow: the deadlines of the requests count from the driver's next call */
+		if (h->attempt_error != CV_OK || h->config.make_quote != NULL)
 			return 0;
 	}
 	member = member_find(h, HANDSHAKE_NONCE_HELD, 1);
@@ -338,6 +341,9 @@ static uint64_t wake_time(const struct handshake *h)
 			earliest(&wake_ms, m->deadline_ms + HANDSHAKE_GRACE_MS);
 		else if (m->phase == HANDSHAKE_LATER)
 			earliest(&wake_ms, m->not_before_ms);
+		else if (m->phase == HANDSHAKE_NONCE_HELD && m->in_token &&
+			h->attempt_error == CV_OK)
+			wake_ms = 0; /* its token is there: at once */
 	}
 	return wake_ms;
 }

@@ -37,6 +37,9 @@
 #include "protocol/message.h"
 #include "protocol/share_set.h"
 
+#define HANDSHAKE_BODY_MIN (CV_EVIDENCE_MAX + 512)
+#define HANDSHAKE_QUOTE_TEXT_MAX 1280 /* what a quote adds to a request, in base64url */
+
 /* Why a request got no usable answer; the driver's transport says which. */
 enum handshake_fault {
 	HANDSHAKE_FAULT_NONE = 0,
@@ -60,6 +63,15 @@ struct handshake_config {
 	const uint8_t *boot_public;
 	const struct evidence_platform *platform; /* read each time a token is made */
 	struct jws_signer signer;
+	/*
+	 * Trust class tpm: quotes each token into *quote, the caller's too; NULL for others. It may take
+	 * seconds. CV_ERR_MISMATCH: *platform was brought up to date (another boot id: the machine slept),
+	 * so the token is made anew, a few times. Other errors end the attempt.
+	 */
+	enum cv_err (*make_quote)(
+		void *context, struct tpm_quote *quote, const char *token, size_t token_len);
+	void *quote_context;
+	struct tpm_quote *quote;
 	enum evidence_purpose purpose;
 	int sequential; /* one gateway at a time, in the set's order, one token per nonce */
 	uint64_t give_up_ms; /* absolute; 0 = never */
@@ -68,7 +80,8 @@ struct handshake_config {
 	void *random_context;
 	/* Caller's buffers, alive as long as the handshake. */
 	char *token; /* CV_EVIDENCE_MAX + 1 */
-	char *body;  /* request.body points into it; body_cap is CV_EVIDENCE_MAX + 512 or more */
+	char *body;  /* request.body points into it; HANDSHAKE_BODY_MIN or more, and for quotes
+		      * HANDSHAKE_QUOTE_TEXT_MAX on top */
 	size_t body_cap;
 };
 

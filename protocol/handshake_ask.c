@@ -41,6 +41,23 @@ uint64_t handshake_backoff(const struct handshake *h, uint32_t n)
 	return handshake_jitter(h, max_ms);
 }
 
+/* The token, and the quote over it. */
+static enum cv_err sign_and_quote(struct handshake *h)
+{
+	struct handshake_config *c = &h->config;
+	enum cv_err e = CV_ERR_MISMATCH;
+
+	for (int i = 0; e == CV_ERR_MISMATCH && i < HANDSHAKE_QUOTES_MAX; i++) {
+		h->evidence.platform = *c->platform;
+		/* No request is being built now, so the body's buffer is free for the claims. */
+		e = evidence_encode(c->token, CV_EVIDENCE_MAX + 1, &h->token_len, &h->evidence,
+			&c->signer, c->body, c->body_cap);
+		if (e == CV_OK && c->make_quote != NULL)
+			e = c->make_quote(c->quote_context, c->quote, c->token, h->token_len);
+	}
+	return e == CV_ERR_MISMATCH ? CV_ERR_BUSY : e;
+}
+
 enum cv_err handshake_token_sign(struct handshake *h)
 {
 	const struct share_set *set = h->config.share_set;
@@ -53,10 +70,7 @@ enum cv_err handshake_token_sign(struct handshake *h)
 		if (h->members[i].in_token)
 			memcpy(ev->nonces[ev->nonce_count++], h->members[i].nonce, CV_NONCE_BYTES);
 	}
-	ev->platform = *h->config.platform;
-	/* No request is being built now, so the body's buffer is free for the claims. */
-	e = evidence_encode(h->config.token, CV_EVIDENCE_MAX + 1, &h->token_len, ev,
-		&h->config.signer, h->config.body, h->config.body_cap);
+	e = sign_and_quote(h);
 	if (e != CV_OK) {
 		for (size_t i = 0; i < set->count; i++)
 			h->members[i].in_token = 0;
@@ -121,6 +135,7 @@ enum cv_err handshake_ask_share(
 		.epoch = h->config.share_set->epoch,
 		.evidence = h->config.token,
 		.evidence_len = h->token_len,
+		.quote = h->config.make_quote != NULL ? h->config.quote : NULL,
 	};
 	const char *target = h->config.purpose == EVIDENCE_CHECK ? MESSAGE_TARGET_CHECK
 								 : MESSAGE_TARGET_AUTHORIZE;

@@ -5,6 +5,7 @@
 #include "protocol/handshake.h"
 
 #define HANDSHAKE_RETRIES_MAX 3		 /* new_nonce, and later, per member and attempt */
+#define HANDSHAKE_QUOTES_MAX 3		 /* tokens made in vain because the boot id moved on */
 #define HANDSHAKE_GRACE_MS 500		 /* for a driver that reports a timeout late */
 #define HANDSHAKE_BACKOFF_FIRST_MS 1000
 #define HANDSHAKE_BACKOFF_MAX_MS 30000

@@ -116,6 +116,13 @@ struct refusal {
 #define MESSAGE_DECODE(name, type) \
 	CV_MUST_CHECK enum cv_err name(struct type *m, const char *body, size_t len)
 
+struct cJSON;
+struct json_writer;
+
+/* The member `quote` of an object that is open, and of one that was parsed: its form only. */
+CV_MUST_CHECK enum cv_err tpm_quote_put(struct json_writer *w, const struct tpm_quote *q);
+CV_MUST_CHECK enum cv_err tpm_quote_get(const struct cJSON *tree, struct tpm_quote *q);
+
 MESSAGE_ENCODE(nonce_request_encode, nonce_request);
 MESSAGE_DECODE(nonce_request_decode, nonce_request);
 MESSAGE_ENCODE(nonce_answer_encode, nonce_answer);

@@ -2,51 +2,8 @@
 
 #include <string.h>
 
-#include "protocol/base64url.h"
 #include "protocol/json_get.h"
 #include "protocol/json_write.h"
-
-static enum cv_err put_quote(struct json_writer *w, const struct tpm_quote *q)
-{
-	if (q->attest_len > TPM_ATTEST_MAX || q->signature_len > TPM_SIGNATURE_MAX)
-		return CV_ERR_ARGUMENT;
-	json_object_open(w, "quote");
-	json_bytes(w, "attest", q->attest, q->attest_len);
-	json_bytes(w, "signature", q->signature, q->signature_len);
-	json_bytes(w, "pcrs", q->pcrs, sizeof(q->pcrs));
-	json_object_close(w);
-	return CV_OK;
-}
-
-static enum cv_err get_run(
-	const struct cJSON *tree, const char *name, uint8_t *out, size_t cap, size_t *len)
-{
-	const char *text;
-	size_t text_len;
-	enum cv_err err = json_get_text_ref(tree, name, &text, &text_len);
-
-	return err == CV_OK ? base64url_decode(out, cap, len, text, text_len) : err;
-}
-
-/* Only the members' form: what a TPM may have put into them is tpm_quote.h's. */
-static enum cv_err get_quote(const struct cJSON *tree, struct tpm_quote *q)
-{
-	static const char *const names[] = {"attest", "signature", "pcrs", NULL};
-	const struct cJSON *quote;
-	enum cv_err err = json_get_object(tree, "quote", &quote);
-
-	memset(q, 0, sizeof(*q));
-	if (err == CV_OK)
-		err = json_only(quote, names);
-	if (err == CV_OK)
-		err = get_run(quote, "attest", q->attest, sizeof(q->attest), &q->attest_len);
-	if (err == CV_OK)
-		err = get_run(
-			quote, "signature", q->signature, sizeof(q->signature), &q->signature_len);
-	if (err == CV_OK)
-		err = json_get_bytes(quote, "pcrs", q->pcrs, sizeof(q->pcrs));
-	return err;
-}
 
 enum cv_err authorize_request_encode(
 	char *out, size_t cap, size_t *len, const struct authorize_request *m)
@@ -62,7 +19,7 @@ enum cv_err authorize_request_encode(
 	json_bytes(&w, "nonce", m->nonce, sizeof(m->nonce));
 	json_text_n(&w, "evidence", m->evidence, m->evidence_len);
 	if (m->quote != NULL)
-		err = put_quote(&w, m->quote);
+		err = tpm_quote_put(&w, m->quote);
 	json_object_close(&w);
 	return err == CV_OK ? json_end(&w, len) : err;
 }
@@ -86,7 +43,7 @@ static enum cv_err authorize_request_from(
 	if (err == CV_OK)
 		err = json_get_bytes(tree, "nonce", m->nonce, sizeof(m->nonce));
 	if (err == CV_OK && json_has(tree, "quote")) {
-		err = get_quote(tree, quote);
+		err = tpm_quote_get(tree, quote);
 		m->quote = quote;
 	}
 	if (err == CV_OK)

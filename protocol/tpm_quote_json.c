@@ -1,0 +1,50 @@
+/* The member `quote` of a message. */
+#include "protocol/message.h"
+
+#include <string.h>
+
+#include "protocol/base64url.h"
+#include "protocol/json_get.h"
+#include "protocol/json_write.h"
+
+enum cv_err tpm_quote_put(struct json_writer *w, const struct tpm_quote *q)
+{
+	if (q->attest_len > TPM_ATTEST_MAX || q->signature_len > TPM_SIGNATURE_MAX)
+		return CV_ERR_ARGUMENT;
+	json_object_open(w, "quote");
+	json_bytes(w, "attest", q->attest, q->attest_len);
+	json_bytes(w, "signature", q->signature, q->signature_len);
+	json_bytes(w, "pcrs", q->pcrs, sizeof(q->pcrs));
+	json_object_close(w);
+	return CV_OK;
+}
+
+static enum cv_err get_run(
+	const struct cJSON *tree, const char *name, uint8_t *out, size_t cap, size_t *len)
+{
+	const char *text;
+	size_t text_len;
+	enum cv_err err = json_get_text_ref(tree, name, &text, &text_len);
+
+	return err == CV_OK ? base64url_decode(out, cap, len, text, text_len) : err;
+}
+
+/* Only the members' form: what a TPM may have put into them is tpm_quote.h's. */
+enum cv_err tpm_quote_get(const struct cJSON *tree, struct tpm_quote *q)
+{
+	static const char *const names[] = {"attest", "signature", "pcrs", NULL};
+	const struct cJSON *quote;
+	enum cv_err err = json_get_object(tree, "quote", &quote);
+
+	memset(q, 0, sizeof(*q));
+	if (err == CV_OK)
+		err = json_only(quote, names);
+	if (err == CV_OK)
+		err = get_run(quote, "attest", q->attest, sizeof(q->attest), &q->attest_len);
+	if (err == CV_OK)
+		err = get_run(
+			quote, "signature", q->signature, sizeof(q->signature), &q->signature_len);
+	if (err == CV_OK)
+		err = json_get_bytes(quote, "pcrs", q->pcrs, sizeof(q->pcrs));
+	return err;
+}
