@@ -40,6 +40,7 @@ LIB_cjson    := $(shell pkg-config --libs libcjson 2>/dev/null)
 LIB_fuse     := $(shell pkg-config --libs fuse3 2>/dev/null)
 LIB_sqlite   := $(shell pkg-config --libs sqlite3 2>/dev/null)
 LIB_inih     := $(shell pkg-config --libs inih 2>/dev/null)
+LIB_tss2     := $(shell pkg-config --libs tss2-esys tss2-mu tss2-rc tss2-tctildr 2>/dev/null)
 LIB_seccomp  := $(shell pkg-config --libs libseccomp 2>/dev/null)
 
 # --- libraries: one per folder; main.c is the program, everything else the library
@@ -75,7 +76,7 @@ LIBS_host := $(BASE_LIBS)
 LIBS_fs := $(LIB_fuse) $(BASE_LIBS)
 LIBS_notify := $(LIB_curl) $(LIB_sqlite) $(BASE_LIBS)
 LIBS_gateway = $(CIVETWEB_LIB) $(LIB_curl) $(LIB_sqlite) $(LIB_ssl) $(BASE_LIBS) -lm -ldl
-LIBS_device := $(LIB_curl) $(LIB_ssl) $(BASE_LIBS)
+LIBS_device := $(LIB_curl) $(LIB_ssl) $(LIB_tss2) $(BASE_LIBS)
 LIBS_provisioning := $(LIB_curl) $(LIB_ssl) $(BASE_LIBS)
 # static mbedTLS, so that the client's counted allocator sees what TLS allocates (heap.h)
 LIBS_mcu-client = -Wl,--wrap=malloc,--wrap=calloc,--wrap=free -Wl,--start-group -l:libmbedtls.a \

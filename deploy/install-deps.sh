@@ -5,7 +5,7 @@ set -eu
 
 BUILD='gcc libc6-dev make binutils pkg-config dpkg-dev xz-utils ca-certificates
 libsodium-dev libssl-dev libmbedtls-dev libcurl4-openssl-dev libcjson-dev libfuse3-dev fuse3
-libsqlite3-dev libinih-dev libseccomp-dev'
+libsqlite3-dev libinih-dev libseccomp-dev libtss2-dev'
 TEST='libcmocka-dev python3 python3-pytest python3-pytest-xdist python3-cryptography openssl curl procps valgrind
 swtpm tpm2-tools python3-jsonschema gpsd gpsd-clients gpsd-tools'
 # the firmware for the emulated board; Debian 13 has QEMU's RISC-V machines in a package of their own

@@ -63,11 +63,6 @@ static enum cv_err load_device_json(struct identity *id)
 		err = json_get_text(doc, "trust_class", id->trust_class, sizeof(id->trust_class));
 	id->share_set.epoch = (uint32_t)epoch;
 	json_free(doc);
-	if (err == CV_OK && trust_class_parse(id->trust_class) == TRUST_TPM) {
-		log_error("device %s: trust class tpm: quoting is not built into this version",
-			id->device);
-		err = CV_ERR_NOT_BUILT;
-	}
 	return err;
 }
 
@@ -243,6 +238,9 @@ enum cv_err identity_load(struct identity *id, const char *state_dir)
 		err = complain(id, "attest.key",
 			file_read_secret_exact(id->attest_private, CV_ES256_PRIVATE_BYTES,
 				in_state(id, "attest.key", path)));
+	if (err == CV_OK && trust_class_parse(id->trust_class) == TRUST_TPM)
+		err = complain(id, TPM_STATE_NAME,
+			tpm_state_read(&id->tpm, in_state(id, TPM_STATE_NAME, path)));
 	if (err == CV_OK)
 		err = complain(id, "mac.root", derive_mac_keys(id));
 	if (err != CV_OK)

@@ -7,6 +7,7 @@
 #ifndef CONCLAVE_DEVICE_IDENTITY_H
 #define CONCLAVE_DEVICE_IDENTITY_H
 
+#include "device/tpm_state.h"
 #include "host/file.h"
 #include "protocol/share_set.h"
 
@@ -23,6 +24,7 @@ struct identity {
 	char addresses[CV_MEMBERS_MAX][IDENTITY_ADDRESS_BUF];
 	uint8_t fleet_root[CV_ES256_PUBLIC_BYTES];
 	char tls_root[IDENTITY_TLS_ROOT_MAX + 1]; /* PEM */
+	struct tpm_identity tpm; /* trust class tpm only: kind is 0 for the others */
 	/* secret */
 	uint8_t mac_root[CV_MAC_ROOT_BYTES];
 	uint8_t mac_keys[CV_MEMBERS_MAX][CV_MAC_KEY_BYTES];
@@ -32,7 +34,6 @@ struct identity {
 /*
  * Reads everything; prints what is wrong with which file. CV_ERR_NOT_FOUND: not installed;
  * CV_ERR_CONFIG: a damaged file; CV_ERR_PERMISSION: a key that others can read.
- * CV_ERR_NOT_BUILT: a device of trust class tpm.
  * CV_ERR_SHARE_SET: the share set is for another device, or not signed for this fleet.
  */
 CV_MUST_CHECK enum cv_err identity_load(struct identity *id, const char *state_dir);

@@ -9,7 +9,9 @@
 #include "protocol/crypto.h"
 
 static const struct verb verbs[] = {
-	{ "install", "BUNDLE --passphrase-fd N", "unpack a device bundle into the state directory",
+	{ "enroll", "--request FILE | --challenge FILE --response FILE",
+		"let this device's TPM prove itself to an operator", verb_enroll },
+	{ "install", "BUNDLE [--passphrase-fd N]", "unpack a device bundle into the state directory",
 		verb_install },
 	{ "mount", "[-f] [-o WORD,...] [--timeout T] [CONTAINER MOUNT-POINT]",
 		"ask the gateways, open the volume, mount it", verb_mount },

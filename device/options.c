@@ -9,7 +9,8 @@
 
 enum { ID_STATE = 256, ID_RUN, ID_CONFIG, ID_TIMEOUT, ID_LAZY, ID_FORGET, ID_JSON, ID_OFFLINE,
 	ID_FD, ID_PASSPHRASE_FD, ID_READ_ONLY, ID_FORCE,
-	ID_ACCEPT_OLDER, ID_KEY_FD, ID_RECOVERY_FD, ID_HELP };
+	ID_ACCEPT_OLDER, ID_KEY_FD, ID_RECOVERY_FD, ID_REQUEST, ID_CHALLENGE, ID_RESPONSE,
+	ID_TOKEN_FD, ID_EK, ID_EK_CERTIFICATE, ID_HELP };
 
 static const struct option long_options[] = {
 	{ "state", required_argument, NULL, ID_STATE },
@@ -28,6 +29,12 @@ static const struct option long_options[] = {
 	{ "accept-older", no_argument, NULL, ID_ACCEPT_OLDER },
 	{ "key-fd", required_argument, NULL, ID_KEY_FD },
 	{ "recovery-fd", required_argument, NULL, ID_RECOVERY_FD },
+	{ "request", required_argument, NULL, ID_REQUEST },
+	{ "challenge", required_argument, NULL, ID_CHALLENGE },
+	{ "response", required_argument, NULL, ID_RESPONSE },
+	{ "token-fd", required_argument, NULL, ID_TOKEN_FD },
+	{ "ek", required_argument, NULL, ID_EK },
+	{ "ek-certificate", required_argument, NULL, ID_EK_CERTIFICATE },
 	{ "verbose", no_argument, NULL, 'v' },
 	{ "help", no_argument, NULL, ID_HELP },
 	{ NULL, 0, NULL, 0 }
@@ -64,6 +71,13 @@ static unsigned int flag_of(int id)
 	case ID_KEY_FD:
 	case ID_RECOVERY_FD:
 		return OPTION_SECRET;
+	case ID_REQUEST:
+	case ID_CHALLENGE:
+	case ID_RESPONSE:
+	case ID_TOKEN_FD:
+	case ID_EK:
+	case ID_EK_CERTIFICATE:
+		return OPTION_ENROLL;
 	default:
 		return 0;
 	}
@@ -109,6 +123,34 @@ static bool add_words(struct options *o, const char *words)
 		len != 0 ? "," : "", words);
 
 	return n >= 0 && (size_t)n < sizeof(o->mount_list) - len;
+}
+
+/* A name that must not be empty. */
+static bool take_name(const char **out, const char *value)
+{
+	*out = value;
+	return value[0] != '\0';
+}
+
+/* What only `enroll` has. */
+static bool take_enroll(struct options *o, int id, const char *value)
+{
+	switch (id) {
+	case ID_REQUEST:
+		return take_name(&o->request_file, value);
+	case ID_CHALLENGE:
+		return take_name(&o->challenge_file, value);
+	case ID_RESPONSE:
+		return take_name(&o->response_file, value);
+	case ID_EK:
+		return take_name(&o->ek_kind, value);
+	case ID_EK_CERTIFICATE:
+		return take_name(&o->ek_certificate_file, value);
+	case ID_TOKEN_FD:
+		return options_descriptor(&o->token_fd, value);
+	default:
+		return false;
+	}
 }
 
 /* False: the value is wrong. */
@@ -165,7 +207,7 @@ static bool take(struct options *o, int id, const char *value)
 		o->accept_older = true;
 		break;
 	default:
-		return false;
+		return take_enroll(o, id, value);
 	}
 	return true;
 }
@@ -177,7 +219,7 @@ enum cv_err options_parse(struct options *o, int argc, char **argv, unsigned int
 
 	*o = (struct options){ .state_dir = OPTIONS_STATE_DIR, .run_dir = OPTIONS_RUN_DIR,
 		.config_file = OPTIONS_CONFIG_FILE, .fd = -1, .passphrase_fd = -1,
-		.key_fd = -1, .recovery_fd = -1 };
+		.key_fd = -1, .recovery_fd = -1, .token_fd = -1 };
 	*help = false;
 	opterr = 0;
 	optind = 0;

@@ -30,7 +30,8 @@ enum option_flag {
 	OPTION_FORCE = 512,	  /* --force */
 	OPTION_ACCEPT_OLDER = 1024, /* --accept-older */
 	OPTION_MOUNT = 2048,	    /* -o WORD,... */
-	OPTION_SECRET = 4096	    /* --key-fd N, --recovery-fd N */
+	OPTION_SECRET = 4096,	    /* --key-fd N, --recovery-fd N */
+	OPTION_ENROLL = 8192 /* --request, --challenge, --response, --token-fd, --ek, --ek-certificate */
 };
 
 struct options {
@@ -44,6 +45,9 @@ struct options {
 	int passphrase_fd;
 	int key_fd, recovery_fd;	 /* the secret comes from there, not from gateways */
 	char mount_list[OPTIONS_MOUNT_MAX]; /* every -o, joined by commas */
+	int token_fd;
+	const char *request_file, *challenge_file, *response_file; /* NULL = not given */
+	const char *ek_kind, *ek_certificate_file;
 	/* what is left over */
 	char **words;
 	int word_count;

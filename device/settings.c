@@ -26,6 +26,7 @@ static const struct ini_key schema[] = {
 	{ "evidence", "hwversion", false },
 	{ "evidence", "iat", false },
 	{ "evidence", "measure", true },
+	{ "tpm", "tcti", false },
 	{ "place", "region", false },
 	{ "place", "state", false },
 	{ "place", "city", false },
@@ -112,6 +113,16 @@ static void read_words(struct settings *s, struct ini_file *ini)
 		ini_mistake(ini, "mount", "options", "not understood: %s", bad);
 }
 
+static void read_tcti(struct settings *s, struct ini_file *ini)
+{
+	const char *text = ini_text(ini, "tpm", "tcti", SETTINGS_TCTI_DEFAULT);
+
+	if (strlen(text) < sizeof(s->tcti))
+		strcpy(s->tcti, text);
+	else
+		ini_mistake(ini, "tpm", "tcti", "over %zu characters", sizeof(s->tcti) - 1);
+}
+
 static void read_all(struct settings *s, struct ini_file *ini)
 {
 	static const char *const iat_words[] = { "auto", "always", "never", NULL };
@@ -139,6 +150,7 @@ static void read_all(struct settings *s, struct ini_file *ini)
 	settings_claim(ini, "evidence", "hwmodel", s->hwmodel);
 	settings_claim(ini, "evidence", "hwversion", s->hwversion);
 	read_measures(s, ini);
+	read_tcti(s, ini);
 	settings_place_read(&s->place, ini);
 }
 
@@ -151,6 +163,7 @@ enum cv_err settings_load(struct settings *s, const struct options *o)
 	s->allow_other = true;
 	s->mount_flags = MS_NODEV | MS_NOSUID;
 	s->status_interval_s = STATUS_INTERVAL_MS / 1000;
+	strcpy(s->tcti, SETTINGS_TCTI_DEFAULT);
 	err = file_path_join(s->container, sizeof(s->container), o->state_dir, "volume.cv");
 	if (err != CV_OK)
 		return err;

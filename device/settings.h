@@ -18,6 +18,8 @@ enum settings_relock {
 };
 
 #define SETTINGS_WORDS_MAX 256
+#define SETTINGS_TCTI_DEFAULT "device:/dev/tpmrm0"
+#define SETTINGS_TCTI_BUF 256
 
 enum settings_iat { SETTINGS_IAT_AUTO, SETTINGS_IAT_ALWAYS, SETTINGS_IAT_NEVER };
 
@@ -59,6 +61,7 @@ struct settings {
 	char hwversion[EVIDENCE_TEXT_BUF];
 	struct settings_measure measures[CV_DIGESTS_MAX - 2]; /* two are our own programs */
 	size_t measure_count;
+	char tcti[SETTINGS_TCTI_BUF];
 	struct settings_place place;
 };
 

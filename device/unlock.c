@@ -4,10 +4,16 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "device/unlock_tpm.h"
 #include "host/clock.h"
 #include "host/log.h"
 #include "host/secret.h"
 #include "protocol/crypto.h"
+
+static bool has_tpm(const struct unlock *u)
+{
+	return u->identity.tpm.kind != 0;
+}
 
 static enum cv_err start_handshake(struct unlock *u)
 {
@@ -21,6 +27,9 @@ static enum cv_err start_handshake(struct unlock *u)
 		.boot_public = u->boot.public_key,
 		.platform = &u->platform,
 		.signer = jws_key_signer(u->identity.attest_private),
+		.make_quote = has_tpm(u) ? unlock_tpm_quote : NULL,
+		.quote_context = u,
+		.quote = &u->quote,
 		.purpose = u->request.purpose,
 		.give_up_ms = u->request.timeout_ms != 0 ? now + u->request.timeout_ms : 0,
 		.token = u->token,
@@ -45,9 +54,15 @@ enum cv_err unlock_open(struct unlock **out, const struct unlock_request *reques
 	err = identity_load(&u->identity, request->state_dir);
 	if (err != CV_OK)
 		goto out;
-	err = clock_boot_id(u->boot_id);
+	err = clock_boot_id(u->kernel_boot);
+	memcpy(u->boot_id, u->kernel_boot, CV_BOOT_ID_BYTES);
+	if (err == CV_OK && has_tpm(u)) {
+		err = unlock_tpm_boot_id(u);
+		if (err != CV_OK)
+			goto out;
+	}
 	if (err == CV_OK)
-		err = boot_key_load(&u->boot, request->run_dir, request->state_dir, u->boot_id);
+		err = boot_key_load(&u->boot, request->run_dir, request->state_dir, u->kernel_boot);
 	if (err == CV_OK)
 		err = transport_open(&u->transport, &u->identity);
 	/* before anything is sent: gpsd may need longer than a nonce lives */
@@ -153,10 +168,10 @@ enum cv_err unlock_follow_addresses(struct unlock *u)
 	return err;
 }
 
-/* What no other attempt will mend: an error on this device. */
+/* What no other attempt will mend: an error on this device; a busy TPM is not one. */
 static bool is_hopeless(enum cv_err err)
 {
-	return err != CV_OK && err != CV_ERR_TOO_FEW && err != CV_ERR_DENIED &&
+	return err != CV_OK && err != CV_ERR_BUSY && err != CV_ERR_TOO_FEW && err != CV_ERR_DENIED &&
 		err != CV_ERR_TIMEOUT && err != CV_ERR_SHARE_INVALID && err != CV_ERR_SHARE_SET;
 }
 
@@ -273,9 +288,10 @@ enum cv_err unlock_run(struct unlock *u)
 	transport_push(u->transport);
 	if (err == CV_OK)
 		err = platform_collect(&u->platform, u->request.settings, u->request.state_dir,
-			u->request.volumed_path, u->boot_id);
+			u->request.volumed_path, u->kernel_boot);
 	if (err != CV_OK)
 		return err;
+	memcpy(u->platform.boot_id, u->boot_id, CV_BOOT_ID_BYTES);
 	err = loop(u);
 	u->times.done_us = clock_monotonic_us() - u->times.start_us;
 	if (u->stopped) {

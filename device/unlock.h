@@ -15,7 +15,7 @@
 #include "device/transport.h"
 #include "protocol/handshake.h"
 
-#define UNLOCK_BODY_CAP (CV_EVIDENCE_MAX + 1024)
+#define UNLOCK_BODY_CAP (HANDSHAKE_BODY_MIN + HANDSHAKE_QUOTE_TEXT_MAX)
 #define UNLOCK_GRACE_MS 100 /* for libcurl to notice a deadline of its own */
 
 struct unlock_request {
@@ -40,7 +40,8 @@ struct unlock {
 	struct unlock_request request;
 	struct identity identity;
 	struct boot_key boot;
-	uint8_t boot_id[CV_BOOT_ID_BYTES];
+	uint8_t kernel_boot[CV_BOOT_ID_BYTES]; /* whose boot key it is: RAM outlives a suspend */
+	uint8_t boot_id[CV_BOOT_ID_BYTES];     /* as the evidence claims it: a TPM's, or the kernel's */
 	struct evidence_platform platform;
 	struct place_fix place;
 	struct handshake handshake;
@@ -50,6 +51,7 @@ struct unlock {
 	uint32_t reported;	 /* attempt whose failures were printed */
 	char detail[CV_MEMBERS_MAX][TRANSPORT_DETAIL_BUF]; /* last transport fault */
 	char told[CV_MEMBERS_MAX][TRANSPORT_DETAIL_BUF];   /* last line printed */
+	struct tpm_quote quote; /* of the token; trust class tpm */
 	char token[CV_EVIDENCE_MAX + 1];
 	char body[UNLOCK_BODY_CAP];
 };

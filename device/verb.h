@@ -12,6 +12,7 @@ struct verb {
 	int (*run)(int argc, char **argv); /* argv[0] is the verb */
 };
 
+int verb_enroll(int argc, char **argv);
 int verb_install(int argc, char **argv);
 int verb_mount(int argc, char **argv);
 int verb_unmount(int argc, char **argv);

@@ -5,9 +5,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "device/enroll.h"
 #include "device/identity.h"
 #include "device/options.h"
 #include "device/secret_line.h"
+#include "device/settings.h"
 #include "device/verb.h"
 #include "host/bundle.h"
 #include "host/exit_code.h"
@@ -16,7 +18,7 @@
 #include "host/secret.h"
 #include "protocol/crypto.h"
 
-#define USAGE "install BUNDLE --passphrase-fd N [--state DIR] [--force]"
+#define USAGE "install BUNDLE [--passphrase-fd N] [--state DIR] [--force]"
 #define PHRASE_MAX 128
 
 /* What a bundle may bring, name for name (docs/protocol.md section 11). */
@@ -31,6 +33,7 @@ static const struct bundle_rule rules[] = {
 	{ "share-set.jws", 0644, true }, { "roots/fleet.pub", 0644, true },
 	{ "roots/tls.pem", 0644, true }, { "mac.root", 0600, true },
 	{ "attest.key", 0600, true },	{ "settings.sealed", 0644, false },
+	{ TPM_STATE_NAME, 0600, false },
 };
 
 #define RULES (sizeof(rules) / sizeof(rules[0]))
@@ -59,7 +62,36 @@ static enum cv_err check_names(const struct bundle *b, const char *path)
 	return CV_OK;
 }
 
-static enum cv_err open_bundle(struct bundle *b, const char *path, int passphrase_fd)
+/* From whoever types it, or from the TPM that proved itself to the operator. */
+static enum cv_err find_passphrase(char *phrase, const struct options *o)
+{
+	struct enroll_options e = { .state_dir = o->state_dir };
+	struct settings s;
+	enum cv_err err;
+
+	if (o->passphrase_fd >= 0) {
+		err = secret_line_read(
+			phrase, PHRASE_MAX, o->passphrase_fd, "Passphrase of the bundle");
+		if (err != CV_OK)
+			log_error("passphrase: %s", cv_err_text(err));
+		return err;
+	}
+	err = settings_load(&s, o);
+	e.tcti = s.tcti;
+	return err == CV_OK ? enroll_passphrase(&e, phrase) : err;
+}
+
+/* The keys of a TPM's enrolment never travelled: they are here already. */
+static enum cv_err add_own_files(struct bundle *b, const char *path, const struct options *o)
+{
+	if (bundle_find(b, TPM_STATE_NAME) != NULL) {
+		log_error("%s: holds a file that does not belong in it: %s", path, TPM_STATE_NAME);
+		return CV_ERR_FORMAT;
+	}
+	return o->passphrase_fd >= 0 ? CV_OK : enroll_add_files(o->state_dir, b);
+}
+
+static enum cv_err open_bundle(struct bundle *b, const char *path, const struct options *o)
 {
 	char *phrase = secret_alloc(PHRASE_MAX);
 	uint8_t *data = NULL;
@@ -75,14 +107,14 @@ static enum cv_err open_bundle(struct bundle *b, const char *path, int passphras
 		log_error("%s: %s", path, cv_err_text(err));
 		goto out;
 	}
-	err = secret_line_read(
-		phrase, PHRASE_MAX, passphrase_fd, "Passphrase of the bundle");
-	if (err != CV_OK) {
-		log_error("passphrase: %s", cv_err_text(err));
+	err = find_passphrase(phrase, o);
+	if (err != CV_OK)
 		goto out;
-	}
 	err = bundle_open(b, data, len, phrase);
-	if (err == CV_ERR_SEAL)
+	if (err == CV_ERR_SEAL && o->passphrase_fd < 0)
+		log_error("%s: not made for this device's last enrolment, or the file was changed",
+			path);
+	else if (err == CV_ERR_SEAL)
 		log_error("%s: wrong passphrase, or the file was changed", path);
 	else if (err == CV_ERR_ARGUMENT)
 		log_error("passphrase: not of the form XXXXX-XXXXX-XXXXX-XXXXX-XXXXXX");
@@ -90,6 +122,8 @@ static enum cv_err open_bundle(struct bundle *b, const char *path, int passphras
 		log_error("%s: not a device bundle", path);
 	else if (err != CV_OK)
 		log_error("%s: %s", path, cv_err_text(err));
+	if (err == CV_OK)
+		err = add_own_files(b, path, o);
 	if (err == CV_OK)
 		err = check_names(b, path);
 out:
@@ -179,18 +213,26 @@ int verb_install(int argc, char **argv)
 
 	if (help)
 		return EXIT_CODE_OK;
-	if (err == CV_OK && (o.word_count != 1 || o.passphrase_fd < 0)) {
+	if (err == CV_OK && o.word_count != 1) {
 		log_error("install: usage: conclave-device %s", USAGE);
+		err = CV_ERR_ARGUMENT;
+	}
+	if (err == CV_OK && o.passphrase_fd < 0 && !enroll_is_pending(o.state_dir)) {
+		log_error("install: no enrolment of a TPM is pending in %s: give the bundle's "
+			  "passphrase with --passphrase-fd N",
+			o.state_dir);
 		err = CV_ERR_ARGUMENT;
 	}
 	if (err != CV_OK)
 		return EXIT_CODE_USAGE;
 	err = crypto_init();
 	if (err == CV_OK)
-		err = open_bundle(&b, o.words[0], o.passphrase_fd);
+		err = open_bundle(&b, o.words[0], &o);
 	if (err == CV_OK)
 		err = install(&b, o.state_dir, o.force);
 	bundle_wipe(&b);
+	if (err == CV_OK && o.passphrase_fd < 0)
+		err = enroll_forget(o.state_dir);
 	if (err == CV_ERR_ARGUMENT || err == CV_ERR_FORMAT || err == CV_ERR_SEAL)
 		return EXIT_CODE_CONFIG;
 	return exit_code_of(err);
