@@ -1,4 +1,4 @@
-/* The endorsement key, and the quoting key under it (docs/protocol.md sections 13 and 14). */
+/* The endorsement key, and the quoting key under it (docs/protocol.md sections 13 and 15). */
 #include "device/tpm.h"
 
 #include <string.h>

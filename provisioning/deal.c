@@ -39,6 +39,21 @@ static enum cv_err make_share_set(struct deal_plan *plan, const struct deal_secr
 	return err;
 }
 
+/* With a TPM the device has made its keys itself, and only the TPM can make the passphrase. */
+static enum cv_err make_device_keys(struct deal_plan *plan, struct deal_secrets *s)
+{
+	enum cv_err err;
+
+	if (plan->proof != NULL) {
+		memcpy(plan->attestation_key, plan->proof->attestation_key,
+			sizeof(plan->attestation_key));
+		strcpy(s->passphrase, plan->proof->passphrase);
+		return CV_OK;
+	}
+	err = crypto_es256_keypair(s->attestation, plan->attestation_key);
+	return err == CV_OK ? bundle_passphrase_generate(s->passphrase) : err;
+}
+
 enum cv_err deal_make(struct deal_plan *plan, struct deal_secrets *s)
 {
 	enum cv_err err = crypto_random(plan->volume_id, sizeof(plan->volume_id));
@@ -52,9 +67,7 @@ enum cv_err deal_make(struct deal_plan *plan, struct deal_secrets *s)
 	if (err == CV_OK)
 		err = recovery_code_text(s->recovery_text, s->recovery);
 	if (err == CV_OK)
-		err = crypto_es256_keypair(s->attestation, plan->attestation_key);
-	if (err == CV_OK)
-		err = bundle_passphrase_generate(s->passphrase);
+		err = make_device_keys(plan, s);
 	if (err == CV_OK)
 		err = crypto_random(s->coefficients, SHAMIR_RANDOM_BYTES(plan->threshold));
 	if (err == CV_OK && shamir_split(s->shares, plan->count, plan->threshold, s->unlock,
@@ -85,6 +98,8 @@ static enum cv_err fill_enrolment(
 	e->members = (uint8_t)plan->count;
 	e->trust_class = plan->trust_class;
 	memcpy(e->group, plan->group, sizeof(e->group));
+	if (plan->proof != NULL)
+		e->tpm = plan->proof->tpm;
 	memcpy(e->policy, plan->policy, plan->policy_len + 1);
 	e->policy_len = plan->policy_len;
 	return mac_key_derive(e->mac_key, s->mac_root, &scope);
@@ -192,7 +207,7 @@ enum cv_err deal_bundle(
 		err = bundle_add(b, "share-set.jws", plan->set_text, plan->set_len);
 	if (err == CV_OK)
 		err = bundle_add(b, "mac.root", s->mac_root, sizeof(s->mac_root));
-	if (err == CV_OK)
+	if (err == CV_OK && plan->proof == NULL)
 		err = bundle_add(b, "attest.key", s->attestation, sizeof(s->attestation));
 	if (err == CV_OK)
 		err = bundle_add(b, "roots/fleet.pub", plan->fleet->root_key,

@@ -12,6 +12,7 @@
 #include "host/recovery_code.h"
 #include "protocol/enrol.h"
 #include "protocol/share_set.h"
+#include "provisioning/enroll.h"
 #include "provisioning/gateway_record.h"
 #include "provisioning/operator.h"
 #include "shamir/shamir.h"
@@ -29,6 +30,8 @@ struct deal_plan {
 	char group[CV_ID_BUF]; /* "": none */
 	char policy[CV_POLICY_MAX + 1];
 	size_t policy_len;
+	/* what a TPM has shown: its keys take the place of new ones; NULL without a TPM */
+	const struct enroll_proof *proof;
 	const uint8_t *settings; /* of a microcontroller, plain; NULL otherwise */
 	size_t settings_len;
 

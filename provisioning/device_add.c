@@ -1,4 +1,7 @@
-/* `device add`: deals a device's shares, makes its volume, and enrols it at its gateways. */
+/*
+ * `device add`: deals a device's shares, makes its volume, and enrols it at its gateways.
+ * `device reenroll`: the same for a device that is there, in the place of what it had.
+ */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,16 +13,11 @@
 #include "host/secret.h"
 #include "protocol/base64url.h"
 #include "protocol/crypto.h"
-#include "protocol/settings.h"
-#include "protocol/settings_rules.h"
-#include "provisioning/deal.h"
-#include "provisioning/device_record.h"
-#include "provisioning/device_volume.h"
+#include "provisioning/device_add_state.h"
 #include "provisioning/mcu_image.h"
 #include "provisioning/options.h"
 #include "provisioning/policy_build.h"
 #include "provisioning/push.h"
-#include "provisioning/staging.h"
 #include "provisioning/verbs.h"
 #include "provisioning/volume_key.h"
 
@@ -35,7 +33,12 @@ static const struct option_spec options[] = {
 	{"recovery-out-fd", OPTION_TEXT, "N", "write the recovery code to descriptor N"},
 	{"passphrase-out-fd", OPTION_TEXT, "N", "write the bundle's passphrase to descriptor N"},
 	{"mcu", OPTION_FLAG, NULL, "a microcontroller: sealed settings instead of a volume"},
-	{"tpm", OPTION_FLAG, NULL, "a device with a TPM 2.0: not built yet, exit code 4"},
+	{"tpm", OPTION_FLAG, NULL, "a device with a TPM 2.0, which must prove itself:"},
+	{"request", OPTION_TEXT, "FILE", "with --tpm: what `conclave-device enroll --request` wrote"},
+	{"challenge", OPTION_TEXT, "FILE", "with --request: write the challenge there, and end"},
+	{"response", OPTION_TEXT, "FILE", "with --tpm: the device's answer to it; then add the device"},
+	{"pcr", OPTION_LIST, "N[=HEX]", "demand this PCR value, or the one of the enrolment"},
+	{"tpm-firmware", OPTION_LIST, "HEX", "demand one of these firmware versions of the TPM"},
 	{"settings", OPTION_TEXT, "FILE", "with --mcu: what to seal, a JSON object"},
 	{"image", OPTION_TEXT, "FILE", "with --mcu: also write its store partition, keys in clear"},
 	{"state-dir", OPTION_TEXT, "DIR", "also write the device's files there, keys in clear"},
@@ -43,164 +46,6 @@ static const struct option_spec options[] = {
 	{"offline", OPTION_FLAG, NULL, "only write the packages, to be carried or pushed later"},
 	POLICY_OPTIONS,
 };
-
-struct add {
-	struct fleet fleet;
-	struct operator op;
-	struct passphrase passphrase;
-	struct deal_plan plan;
-	struct device_volume volume;
-	struct device_record record;
-	struct deal_secrets *secrets; /* NULL once wiped */
-	struct bundle bundle;
-	struct staging staging;
-	uint8_t *settings; /* secret_alloc */
-	bool mcu;
-};
-
-static enum cv_err read_gateways(struct add *a, const struct context *ctx)
-{
-	const char *list = option_text(ctx, "gateways");
-	struct deal_plan *plan = &a->plan;
-
-	while (list != NULL && *list != '\0') {
-		size_t len = strcspn(list, ",");
-		char id[CV_ID_BUF];
-		enum cv_err err;
-
-		if (plan->count == CV_MEMBERS_MAX || len == 0 || len > CV_ID_MAX) {
-			log_error("--gateways: up to %d ids, joined by commas", CV_MEMBERS_MAX);
-			return CV_ERR_ARGUMENT;
-		}
-		memcpy(id, list, len);
-		id[len] = '\0';
-		for (size_t i = 0; i < plan->count; i++)
-			if (strcmp(plan->gateways[i].id, id) == 0) {
-				log_error("--gateways: %s is there twice", id);
-				return CV_ERR_ARGUMENT;
-			}
-		err = gateway_record_read(&plan->gateways[plan->count], &a->fleet, id);
-		if (err != CV_OK)
-			return err;
-		if (plan->gateways[plan->count].address[0] == '\0')
-			log_warning("gateway %s: no address for devices is known: put it into the "
-				    "device's gateways.json",
-				id);
-		plan->count++;
-		list += len + (list[len] == ',');
-	}
-	if (plan->count > 0)
-		return CV_OK;
-	log_error("device add: --gateways is missing: who holds the shares");
-	return CV_ERR_ARGUMENT;
-}
-
-static enum cv_err read_threshold(struct add *a, const struct context *ctx)
-{
-	uint64_t k = 0;
-	enum cv_err err = option_uint(ctx, "threshold", 1, CV_MEMBERS_MAX, &k);
-
-	if (err != CV_OK)
-		return err;
-	if (k == 0 || k > a->plan.count) {
-		log_error("device add: --threshold: must be at most the %zu gateways", a->plan.count);
-		return CV_ERR_ARGUMENT;
-	}
-	if (k < CV_THRESHOLD_MIN && !option_flag(ctx, "insecure-single")) {
-		log_error("device add: --threshold 1: one gateway alone would unlock it: if that is "
-			  "meant, add --insecure-single");
-		return CV_ERR_ARGUMENT;
-	}
-	a->plan.threshold = (size_t)k;
-	return CV_OK;
-}
-
-static enum cv_err read_settings(struct add *a, const struct context *ctx)
-{
-	const char *path = option_text(ctx, "settings");
-	struct settings_rules rules;
-	size_t len = 0;
-	int fd;
-	enum cv_err err = CV_OK;
-
-	a->settings = secret_alloc(SETTINGS_PLAIN_MAX + 1);
-	if (a->settings == NULL)
-		return CV_ERR_MEMORY;
-	if (path == NULL) {
-		len = (size_t)snprintf((char *)a->settings, SETTINGS_PLAIN_MAX,
-			"{\"v\":1,\"device\":\"%s\"}", a->plan.device);
-	} else {
-		fd = open(path, O_RDONLY | O_CLOEXEC);
-		err = fd < 0 ? CV_ERR_NOT_FOUND
-			     : file_read_descriptor(fd, a->settings, SETTINGS_PLAIN_MAX, &len);
-		if (fd >= 0)
-			close(fd);
-	}
-	if (err == CV_OK)
-		err = settings_rules_decode(&rules, (const char *)a->settings, len);
-	if (err != CV_OK) {
-		log_error("--settings: %s: must be a JSON object of at most %d bytes, its member "
-			  "\"conclave\" as in docs/protocol.md section 12: %s",
-			path != NULL ? path : "", SETTINGS_PLAIN_MAX, cv_err_text(err));
-		err = CV_ERR_CONFIG;
-	}
-	a->plan.settings = a->settings;
-	a->plan.settings_len = len;
-	return err;
-}
-
-static enum cv_err refuse_with_mcu(const struct context *ctx)
-{
-	static const char *const names[] = {"volume", "size", "import", "full", "recovery-out-fd"};
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (option_list(ctx, names[i])->count > 0) {
-			log_error("--%s: a microcontroller has no volume", names[i]);
-			return CV_ERR_ARGUMENT;
-		}
-	return CV_OK;
-}
-
-/* Everything that can be wrong is found here, before anything is made. */
-static enum cv_err read_plan(struct add *a, const struct context *ctx)
-{
-	struct deal_plan *plan = &a->plan;
-	enum cv_err err;
-
-	if (option_flag(ctx, "tpm")) {
-		log_error("device add: --tpm: enrolling a TPM is not built into this version");
-		return CV_ERR_NOT_BUILT;
-	}
-	a->mcu = option_flag(ctx, "mcu");
-	if (!a->mcu && option_text(ctx, "image") != NULL) {
-		log_error("--image: only a microcontroller (--mcu) has a store partition");
-		return CV_ERR_ARGUMENT;
-	}
-	plan->fleet = &a->fleet;
-	plan->op = &a->op;
-	plan->epoch = 1;
-	plan->trust_class = a->mcu ? TRUST_MICROCONTROLLER : TRUST_SOFTWARE;
-	strcpy(plan->device, ctx->args[0]);
-	err = read_gateways(a, ctx);
-	if (err == CV_OK)
-		err = read_threshold(a, ctx);
-	if (err == CV_OK)
-		err = policy_build(ctx, plan->policy, &plan->policy_len);
-	if (err == CV_OK)
-		err = option_id(ctx, "group", plan->group);
-	if (err == CV_OK && a->mcu)
-		err = refuse_with_mcu(ctx);
-	if (err == CV_OK)
-		err = a->mcu ? read_settings(a, ctx)
-			     : device_volume_plan(&a->volume, ctx, plan->device);
-	if (err == CV_OK)
-		err = operator_open(&a->op, &a->fleet, ctx, &a->passphrase, OP_ROLE_DEAL);
-	if (err == CV_OK && opcert_allows(&a->op.cert, OP_ROLE_ENROL, 0) != CV_OK) {
-		log_error("operator %s: has not the role `enrol`", a->op.name);
-		err = CV_ERR_ROLE;
-	}
-	return err;
-}
 
 static enum cv_err write_in(const struct staging *s, const char *name, const void *data, size_t len)
 {
@@ -240,6 +85,8 @@ static enum cv_err stage_files(struct add *a)
 						 document->len);
 	if (err == CV_OK)
 		err = device_record_write(a->staging.dir, &a->record);
+	if (err == CV_OK && a->proof != NULL)
+		err = enroll_record_write(a->staging.dir, a->proof);
 	return err;
 }
 
@@ -249,7 +96,8 @@ static enum cv_err stage(struct add *a)
 	enum cv_err err = fleet_path(&a->fleet, path, "devices/%s", a->plan.device);
 
 	if (err == CV_OK)
-		err = staging_begin(&a->staging, path);
+		err = a->again ? staging_begin_over(&a->staging, path)
+			       : staging_begin(&a->staging, path);
 	if (err == CV_OK)
 		err = deal_make(&a->plan, a->secrets);
 	if (err != CV_OK)
@@ -259,6 +107,7 @@ static enum cv_err stage(struct add *a)
 	strcpy(a->record.volume, a->volume.path);
 	a->record.created_s = (uint64_t)clock_wall_s();
 	a->record.set = a->plan.set;
+	a->record.reenrolled = a->again;
 	err = stage_files(a);
 out:
 	if (err != CV_OK)
@@ -301,7 +150,7 @@ static enum cv_err show_secrets(struct add *a, struct context *ctx)
 	if (a->volume.recovery)
 		err = secret_text_show(ctx, "recovery-out-fd", "recovery_code",
 			"recovery code (shown once)      ", a->secrets->recovery_text);
-	if (err == CV_OK)
+	if (err == CV_OK && a->proof == NULL)
 		err = secret_text_show(ctx, "passphrase-out-fd", "bundle_passphrase",
 			"bundle passphrase (shown once)  ", a->secrets->passphrase);
 	if (err == CV_OK && dir != NULL)
@@ -329,7 +178,7 @@ static enum cv_err make(struct add *a, struct context *ctx)
 	a->secrets = NULL;
 	bundle_wipe(&a->bundle);
 	if (err == CV_OK) {
-		err = staging_commit(&a->staging);
+		err = a->again ? staging_commit_over(&a->staging) : staging_commit(&a->staging);
 		if (err != CV_OK)
 			log_error("device %s: %s: nothing was added", a->plan.device,
 				cv_err_text(err));
@@ -393,7 +242,39 @@ static enum cv_err resume(struct add *a, struct context *ctx)
 	return err == CV_OK ? finish(a, ctx) : err;
 }
 
-static enum cv_err device_add_run(struct context *ctx)
+/* Everything from nothing: plan, make, send. */
+static enum cv_err add(struct add *a, struct context *ctx)
+{
+	const struct enroll_case c = {&a->fleet, &a->op, ctx->args[0]};
+	enum cv_err err = device_add_plan(a, ctx);
+
+	if (err != CV_OK || device_add_is_challenge(ctx))
+		return err;
+	err = make(a, ctx);
+	if (err == CV_OK && a->proof != NULL)
+		err = enroll_done(&c);
+	return err == CV_OK ? finish(a, ctx) : err;
+}
+
+static enum cv_err run_with(struct add *a, struct context *ctx)
+{
+	const bool known = device_exists(&a->fleet, ctx->args[0]);
+
+	if (a->again) {
+		enum cv_err err = device_record_read(&a->record, &a->fleet, ctx->args[0]);
+
+		return err == CV_OK ? add(a, ctx) : err;
+	}
+	if (known && device_add_is_challenge(ctx)) {
+		log_error("device %s: is in the fleet already: another TPM for it is a re-enrolment: "
+			  "`conclave device reenroll`",
+			ctx->args[0]);
+		return CV_ERR_EXISTS;
+	}
+	return known ? resume(a, ctx) : add(a, ctx);
+}
+
+static enum cv_err run(struct context *ctx, bool again)
 {
 	struct add *a = calloc(1, sizeof(*a));
 	enum cv_err err = a != NULL ? arg_id(ctx, 0, "device") : CV_ERR_MEMORY;
@@ -404,21 +285,25 @@ static enum cv_err device_add_run(struct context *ctx)
 		free(a);
 		return err;
 	}
-	if (device_exists(&a->fleet, ctx->args[0])) {
-		err = resume(a, ctx);
-	} else {
-		err = read_plan(a, ctx);
-		if (err == CV_OK)
-			err = make(a, ctx);
-		if (err == CV_OK)
-			err = finish(a, ctx);
-	}
+	a->again = again;
+	err = run_with(a, ctx);
 	operator_wipe(&a->op);
 	passphrase_wipe(&a->passphrase);
 	secret_free(a->settings);
+	secret_free(a->proof);
 	fleet_close(&a->fleet);
 	free(a);
 	return err;
+}
+
+static enum cv_err device_add_run(struct context *ctx)
+{
+	return run(ctx, false);
+}
+
+static enum cv_err device_reenroll_run(struct context *ctx)
+{
+	return run(ctx, true);
 }
 
 const struct verb verb_device_add = {
@@ -433,4 +318,18 @@ const struct verb verb_device_add = {
 	.options = options,
 	.option_count = sizeof(options) / sizeof(options[0]),
 	.run = device_add_run,
+};
+
+const struct verb verb_device_reenroll = {
+	.noun = "device",
+	.name = "reenroll",
+	.args = "ID",
+	.args_min = 1,
+	.args_max = 1,
+	.summary = "give a device that is there new keys, another TPM, a new volume\n"
+		   "As `device add`. Its gateways drop the shares and keys they hold, keep its state\n"
+		   "and its policy, and record who did it. Every gateway that holds a share must be named.",
+	.options = options,
+	.option_count = sizeof(options) / sizeof(options[0]),
+	.run = device_reenroll_run,
 };

@@ -25,6 +25,7 @@ static enum cv_err decode(struct device_record *r, const cJSON *doc)
 		err = json_get_text(doc, "volume", r->volume, sizeof(r->volume));
 	if (err == CV_OK)
 		err = json_get_u64(doc, "created", 0, CV_JSON_INTEGER_MAX, &r->created_s);
+	r->reenrolled = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(doc, "reenrolled"));
 	if (err == CV_OK) {
 		r->trust_class = trust_class_parse(trust);
 		err = r->trust_class != 0 ? CV_OK : CV_ERR_TYPE;
@@ -96,7 +97,8 @@ enum cv_err device_record_write(const char *dir, const struct device_record *r)
 			cJSON_AddStringToObject(
 				doc, "trust_class", trust_class_name(r->trust_class)) == NULL ||
 			cJSON_AddStringToObject(doc, "volume", r->volume) == NULL ||
-			cJSON_AddNumberToObject(doc, "created", (double)r->created_s) == NULL))
+			cJSON_AddNumberToObject(doc, "created", (double)r->created_s) == NULL ||
+			cJSON_AddBoolToObject(doc, "reenrolled", r->reenrolled) == NULL))
 		err = CV_ERR_MEMORY;
 	if (err == CV_OK)
 		err = jsonfile_write(path, doc, 0644);

@@ -6,6 +6,7 @@
  *	share-set.jws        who holds which share
  *	policy.json          the policy sent last
  *	packages/GW.jws      the sealed enrolment package of each gateway
+ *	tpm.json             which TPM it has (enroll.h); not there for the other classes
  *	bundle               what `conclave-device install` takes, under its passphrase
  */
 #ifndef CONCLAVE_PROVISIONING_DEVICE_RECORD_H
@@ -20,6 +21,7 @@ struct device_record {
 	enum trust_class trust_class;
 	char volume[FILE_PATH_BUF]; /* "" for a microcontroller */
 	uint64_t created_s;
+	bool reenrolled; /* its packages replace what the gateways hold */
 	struct share_set set;
 };
 

@@ -61,7 +61,7 @@ enum cv_err push_packages(struct context *ctx, const struct op_client *client,
 		err = r.errands[i].body != NULL ? CV_OK : CV_ERR_IO;
 	}
 	if (err == CV_OK) {
-		round_run(&r, ctx, client, "enrol", "enrolled");
+		round_run(&r, ctx, client, record->reenrolled ? "reenrol" : "enrol", "enrolled");
 		if (r.done < r.count) {
 			log_error("device %s: %zu of %zu gateways have their package: go on with "
 				  "`conclave device push %s`",

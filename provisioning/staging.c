@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <ftw.h>
 #include <stdio.h>
 #include <string.h>
@@ -55,7 +56,7 @@ static enum cv_err parent_of(char out[FILE_PATH_BUF], const char *path)
 	return CV_OK;
 }
 
-enum cv_err staging_begin(struct staging *s, const char *place)
+static enum cv_err begin(struct staging *s, const char *place, bool over)
 {
 	char parent[FILE_PATH_BUF];
 	size_t len = strlen(place);
@@ -70,7 +71,7 @@ enum cv_err staging_begin(struct staging *s, const char *place)
 		return CV_ERR_TOO_LONG;
 	memcpy(s->place, place, len);
 	s->place[len] = '\0';
-	if (file_exists(s->place) && !is_empty_dir(s->place))
+	if (!over && file_exists(s->place) && !is_empty_dir(s->place))
 		return CV_ERR_EXISTS;
 	err = parent_of(parent, s->place);
 	if (err != CV_OK)
@@ -87,6 +88,16 @@ enum cv_err staging_begin(struct staging *s, const char *place)
 	if (err != CV_OK)
 		s->dir[0] = '\0';
 	return err;
+}
+
+enum cv_err staging_begin(struct staging *s, const char *place)
+{
+	return begin(s, place, false);
+}
+
+enum cv_err staging_begin_over(struct staging *s, const char *place)
+{
+	return begin(s, place, true);
 }
 
 enum cv_err staging_path(const struct staging *s, char out[FILE_PATH_BUF], const char *name)
@@ -114,6 +125,37 @@ enum cv_err staging_commit(struct staging *s)
 	if (err != CV_OK)
 		return err;
 	s->dir[0] = '\0';
+	return file_sync_dir(parent);
+}
+
+/* ".NAME.new" beside ".NAME.replaced". */
+static enum cv_err replaced_name(char out[FILE_PATH_BUF], const struct staging *s)
+{
+	const size_t len = strlen(s->dir) - strlen("new");
+	int n = snprintf(out, FILE_PATH_BUF, "%.*sreplaced", (int)len, s->dir);
+
+	return n > 0 && n < FILE_PATH_BUF ? CV_OK : CV_ERR_TOO_LONG;
+}
+
+enum cv_err staging_commit_over(struct staging *s)
+{
+	char parent[FILE_PATH_BUF], old[FILE_PATH_BUF];
+	enum cv_err err = parent_of(parent, s->place);
+
+	if (err == CV_OK)
+		err = replaced_name(old, s);
+	if (err == CV_OK)
+		err = staging_remove_tree(old);
+	if (err == CV_OK)
+		err = file_sync_dir(s->dir);
+	if (err == CV_OK &&
+		renameat2(AT_FDCWD, s->dir, AT_FDCWD, s->place, RENAME_EXCHANGE) != 0)
+		err = file_error(errno);
+	if (err != CV_OK)
+		return err;
+	/* a crash here leaves the old one under the hidden name, which the next staging removes */
+	if (rename(s->dir, old) == 0)
+		s->dir[0] = '\0';
 	return file_sync_dir(parent);
 }
 

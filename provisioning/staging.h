@@ -18,8 +18,15 @@ CV_MUST_CHECK enum cv_err staging_begin(struct staging *s, const char *place);
 CV_MUST_CHECK enum cv_err staging_path(
 	const struct staging *s, char out[FILE_PATH_BUF], const char *name);
 CV_MUST_CHECK enum cv_err staging_make_dir(const struct staging *s, const char *name);
+/* For a place that is taken: its directory stays in use until the commit. */
+CV_MUST_CHECK enum cv_err staging_begin_over(struct staging *s, const char *place);
 /* Durable and in place on CV_OK. */
 CV_MUST_CHECK enum cv_err staging_commit(struct staging *s);
+/*
+ * The same over what is in place, by exchanging both names at once. What was there is kept as
+ * `.NAME.replaced` beside it; one that was replaced before goes.
+ */
+CV_MUST_CHECK enum cv_err staging_commit_over(struct staging *s);
 /* Removes what was filled; does nothing after a commit. */
 void staging_abort(struct staging *s);
 

@@ -18,7 +18,7 @@
 
 #include "protocol/err.h"
 
-#define VERB_OPTIONS_MAX 32
+#define VERB_OPTIONS_MAX 40
 #define VERB_REPEAT_MAX 64
 #define VERB_ARGS_MAX 2
 

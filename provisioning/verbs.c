@@ -11,6 +11,7 @@ const struct verb *const verbs[] = {
 	&verb_gateway_list,
 	&verb_gateway_address,
 	&verb_device_add,
+	&verb_device_reenroll,
 	&verb_device_list,
 	&verb_device_show,
 	&verb_device_push,

@@ -11,6 +11,7 @@ extern const struct verb verb_gateway_add;
 extern const struct verb verb_gateway_list;
 extern const struct verb verb_gateway_address;
 extern const struct verb verb_device_add;
+extern const struct verb verb_device_reenroll;
 extern const struct verb verb_device_list;
 extern const struct verb verb_device_show;
 extern const struct verb verb_device_push;
