@@ -85,6 +85,7 @@ enum opcmd_result opcmd_policy(struct keeper *k, struct opcmd *op);
 
 /* opcmd_enrol.c */
 enum opcmd_result opcmd_enrol(struct keeper *k, struct opcmd *op);
+enum opcmd_result opcmd_reenrol(struct keeper *k, struct opcmd *op);
 enum opcmd_result opcmd_share(struct keeper *k, struct opcmd *op);
 
 /* opcmd_read.c */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "host/log.h"
+#include "protocol/base64url.h"
 #include "protocol/crypto.h"
 
 static enum opcmd_result package_result(struct opcmd *op, enum cv_err err)
@@ -132,6 +133,28 @@ static enum opcmd_result check_policy(struct keeper *k, struct opcmd *op)
 	return OPCMD_OK;
 }
 
+/*
+ * Other keys in the place of those that a device has. Its shares go with the old keys, its boot starts
+ * anew; its state stays, and so does its policy: who may enrol may not thereby loosen or reinstate.
+ */
+static void replace_keys(struct keeper *k, const uint8_t package_hash[CV_HASH_BYTES])
+{
+	const struct enrolment *e = k->enrolment;
+	struct record *rec = k->rec;
+
+	rec->trust_class = e->trust_class;
+	memcpy(rec->mac_key, e->mac_key, sizeof(rec->mac_key));
+	memcpy(rec->attestation_key, e->attestation_key, sizeof(rec->attestation_key));
+	rec->tpm = e->tpm;
+	crypto_wipe(rec->volumes, sizeof(rec->volumes));
+	memset(&rec->boot, 0, sizeof(rec->boot));
+	rec->event_seen = false; /* the device counts its events anew, under another MAC key */
+	rec->event_counter = 0;
+	rec->enrolled_s = k->clock.now_s;
+	rec->volume_count = 1;
+	put_share(&rec->volumes[0], e, package_hash);
+}
+
 static void new_record(struct keeper *k, const uint8_t package_hash[CV_HASH_BYTES])
 {
 	const struct enrolment *e = k->enrolment;
@@ -178,6 +201,74 @@ enum opcmd_result opcmd_enrol(struct keeper *k, struct opcmd *op)
 			"the device was enrolled with another package");
 		return OPCMD_EXISTS;
 	}
+	result = check_policy(k, op);
+	if (result != OPCMD_OK)
+		return result;
+	new_record(k, hash);
+	return write_record(k, op);
+}
+
+/* The policy that the record holds must suit the class that it gets. */
+static enum opcmd_result check_kept_policy(struct keeper *k, struct opcmd *op)
+{
+	if (policy_decode(k->policy, k->rec->policy, k->rec->policy_len, op->problem,
+		    sizeof(op->problem)) != CV_OK ||
+		policy_lint_class(k->policy, k->enrolment->trust_class, op->problem,
+			sizeof(op->problem)) != CV_OK)
+		return OPCMD_POLICY_EMPTY;
+	return OPCMD_OK;
+}
+
+/* The names of both quoting keys; "-" for a class without one. */
+static enum cv_err key_text(char out[HEX_BUF(TPM_NAME_BYTES)], const struct enrolment_tpm *tpm)
+{
+	uint8_t name[TPM_NAME_BYTES];
+	enum cv_err err = CV_OK;
+
+	strcpy(out, "-");
+	if (tpm->ak_len > 0)
+		err = tpm_name(name, tpm->ak, tpm->ak_len);
+	if (err == CV_OK && tpm->ak_len > 0)
+		hex_encode(out, name, sizeof(name));
+	return err;
+}
+
+static enum opcmd_result reenrol(
+	struct keeper *k, struct opcmd *op, const uint8_t package_hash[CV_HASH_BYTES])
+{
+	char was[HEX_BUF(TPM_NAME_BYTES)], is[HEX_BUF(TPM_NAME_BYTES)], detail[256];
+	enum opcmd_result result = check_kept_policy(k, op);
+
+	if (result == OPCMD_OK && (key_text(was, &k->rec->tpm) != CV_OK ||
+					  key_text(is, &k->enrolment->tpm) != CV_OK))
+		result = OPCMD_STORE_FAILED;
+	if (result == OPCMD_OK)
+		result = opcmd_begin(k, op, false);
+	if (result != OPCMD_OK)
+		return result;
+	snprintf(detail, sizeof(detail), "%s to %s, quoting key %s to %s",
+		trust_class_name(k->rec->trust_class), trust_class_name(k->enrolment->trust_class),
+		was, is);
+	replace_keys(k, package_hash);
+	result = opcmd_put_device(k, op, "reenrolled", detail);
+	if (result != OPCMD_OK)
+		return result;
+	alert_enrolled(k, op);
+	return answer(op, "reenrolled");
+}
+
+enum opcmd_result opcmd_reenrol(struct keeper *k, struct opcmd *op)
+{
+	uint8_t hash[CV_HASH_BYTES];
+	bool known = false;
+	enum opcmd_result result = open_package(k, op, hash);
+
+	if (result == OPCMD_OK)
+		result = find(k, op, &known);
+	if (result != OPCMD_OK)
+		return result;
+	if (known)
+		return is_repeated(k->rec, hash) ? answer(op, "unchanged") : reenrol(k, op, hash);
 	result = check_policy(k, op);
 	if (result != OPCMD_OK)
 		return result;

@@ -5,6 +5,7 @@
 
 static const struct opcmd_row rows[] = {
 	{ "enrol", OP_ROLE_ENROL, opcmd_enrol },
+	{ "reenrol", OP_ROLE_ENROL, opcmd_reenrol },
 	{ "share", OP_ROLE_ENROL, opcmd_share },
 	{ "list", OP_ROLE_AUDIT, opcmd_list },
 	{ "show", OP_ROLE_AUDIT, opcmd_show },
