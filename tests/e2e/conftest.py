@@ -32,6 +32,7 @@ OK, INTERNAL, USAGE, CONFIG, NOT_BUILT = 0, 1, 2, 3, 4
 TOO_FEW, DENIED, DEADLINE, SHARE_SET, SHARES = 10, 11, 12, 13, 14
 TAMPERED, TOO_OLD, IN_USE, VERSION, NOT_VOLUME, NO_SPACE = 20, 21, 22, 23, 24, 25
 FUSE = 30
+TPM = 31
 
 # Generous: a deadline that fails a test is a bug, not a slow machine.
 PATIENCE_S = 60

@@ -9,7 +9,7 @@ import shutil
 
 import pytest
 import wire
-from conftest import CONFIG, DENIED, NOT_BUILT, OK, program, run
+from conftest import CONFIG, DENIED, OK
 
 import tpm_reference as tpm_ref
 
@@ -279,15 +279,3 @@ def test_a_policy_must_suit_the_class(bench, tpm, workdir):
     put(OK, policy_version=2, pcrs={"7": ["11" * 32]})
     refused(dev.authorize("g1")[0], "pcr_mismatch")
     put(CONFIG, policy_version=3, pcrs={"16": ["00" * 32]})  # resettable: never trusted
-
-
-def test_the_programs_say_that_they_cannot_quote_yet(bench, tpm, workdir):
-    result = bench.fleet.conclave("device", "add", "later", "--tpm", "--gateways", "g1,g2",
-                                  "--threshold", "2", want=NOT_BUILT)
-    assert "not built" in result.err
-    assert not (bench.fleet.path / "devices/later").exists()
-    dev = bench.device(tpm)
-    state = bench.fleet.dir / f"state-{dev.name}"
-    doc = json.loads((state / "device.json").read_text())
-    (state / "device.json").write_text(json.dumps({**doc, "trust_class": "tpm"}))
-    run([program("conclave-device"), "check", "--state", state, "--run", workdir], want=NOT_BUILT)
