@@ -58,8 +58,11 @@ static enum cv_err write_range(struct volume *v, uint64_t object, uint64_t offse
 	*done = 0;
 	if (v->read_only || v->frozen)
 		return CV_ERR_READ_ONLY;
-	if (offset > FILE_SIZE_MAX || len > FILE_SIZE_MAX - offset)
+	if (len && offset >= FILE_SIZE_MAX)
 		return CV_ERR_FILE_SIZE;
+	/* POSIX wants what fits to be written */
+	if (len > FILE_SIZE_MAX - offset)
+		len = (size_t)(FILE_SIZE_MAX - offset);
 	err = file_get(v, object, &inode);
 	if (!err)
 		err = data_io_get(&v->pool, &v->keyring, &io);

@@ -17,7 +17,7 @@ CV_MUST_CHECK enum cv_err data_read(
 
 /*
  * *done counts what is there even after an error (a part of a long write may be done).
- * CV_ERR_FILE_SIZE beyond 16 TiB, CV_ERR_FULL.
+ * CV_ERR_FILE_SIZE at or beyond 16 TiB (*done is what fits before), CV_ERR_FULL.
  */
 CV_MUST_CHECK enum cv_err data_write(struct volume *v, uint64_t object, uint64_t offset,
 	const void *buf, size_t len, size_t *done);
