@@ -73,8 +73,34 @@ $(MCU_TRIAL): $(MCU_BUILD)/obj/main-trial.o $(filter-out %/main.c.o,$(call mcu_o
 	@$(MCU_CC) $(MCU_FLAGS) $(MCU_LDFLAGS) -Wl,--wrap=tls_connect,--wrap=mbedtls_ssl_handshake -o $@ \
 		$(filter %.o,$^) -Wl,--start-group $(MCU_LIBS) -Wl,--end-group
 
+# The unit tests of the portable core on the chip: same sources, same golden vectors.
+MCU_TESTS := $(addprefix protocol/test_,base64url evidence handshake hkdf_hpke id json_get json_scan \
+	json_write jws lp mac message nonce opcert settings_rules share_set standing) shamir/test_shamir
+MCU_TEST_HELPERS := tests/unit/protocol/damage.c tests/unit/protocol/documents.c \
+	$(wildcard tests/unit/protocol/sim_*.c) tests/target/main.c
+MCU_TARGET := $(MCU_BUILD)/conclave-target.elf
+MCU_TEST_CPPFLAGS = -I$(MCU_BUILD) -Itests/target $(MCU_CPPFLAGS) -DDAMAGE_STEP=1009
+MCU_TEST_OBJ := $(MCU_TESTS:%=$(MCU_BUILD)/obj/target/%.o)
+MCU_TEST_CORE := $(call mcu_own_obj,$(wildcard shamir/*.c protocol/*.c) mcu-client/crypto_psa.c \
+	$(addprefix $(MCU_PORT)/,entropy.c virtio.c board.c))
+$(MCU_BUILD)/programs.h: mcu-client/mcu.mk
+	@mkdir -p $(@D)
+	@printf 'PROGRAM(%s)\n' $(notdir $(MCU_TESTS)) > $@
+$(MCU_BUILD)/obj/target/%.o: tests/unit/%.c $(MCU_DEPS)/.done tests/target/cmocka.h
+	@mkdir -p $(@D)
+	@$(MCU_CC) $(MCU_FLAGS) $(MCU_TEST_CPPFLAGS) -std=gnu11 -w -Dmain=target_$(*F) -MMD -MP -c -o $@ $<
+MCU_HELPER_OBJ := $(patsubst %.c,$(MCU_BUILD)/obj/target/helper-%.o,$(notdir $(MCU_TEST_HELPERS)))
+$(MCU_HELPER_OBJ): $(MCU_BUILD)/obj/target/helper-%.o: $(MCU_TEST_HELPERS) $(MCU_DEPS)/.done tests/target/cmocka.h $(MCU_BUILD)/programs.h
+	@mkdir -p $(@D)
+	@$(MCU_CC) $(MCU_FLAGS) $(MCU_TEST_CPPFLAGS) -std=gnu11 -w -MMD -MP -c -o $@ $(filter %/$*.c,$^)
+$(MCU_TARGET): $(MCU_TEST_OBJ) $(MCU_HELPER_OBJ) $(MCU_TEST_CORE) $(MCU_LIBS)
+	@echo "  MCU  $@"
+	@$(MCU_CC) $(MCU_FLAGS) --oslib=semihost --crt0=semihost -Wl,--gc-sections -Wl,--defsym,__flash=0x80000000 \
+		-Wl,--defsym,__flash_size=4M -Wl,--defsym,__ram=0x80400000 -Wl,--defsym,__ram_size=4M \
+		-Wl,--defsym,__stack_size=512K -Tpicolibc.ld -o $@ $(filter %.o,$^) -Wl,--start-group $(MCU_LIBS) -Wl,--end-group
+
 .PHONY: mcu-firmware mcu-trial
-mcu-trial: $(MCU_TRIAL)
+mcu-trial: $(MCU_TRIAL) $(MCU_TARGET)
 mcu-firmware: $(MCU_ELF) ## build the microcontroller's firmware for the emulated board
 
 .PHONY: mcu-run mcu-report
@@ -84,7 +110,7 @@ mcu-report: all $(MCU_ELF) ## the firmware's size, memory and instructions, with
 	@CONCLAVE_BIN=$(abspath $(BUILD)/bin) $(PYTHON) tests/e2e/mcu_report.py
 
 ifneq ($(shell command -v $(MCU_CC) 2>/dev/null),)
-test-run test-long-run: $(MCU_ELF) $(MCU_TRIAL)
+test-run test-long-run: $(MCU_ELF) $(MCU_TRIAL) $(MCU_TARGET)
 endif
 
 -include $(shell find $(MCU_BUILD)/obj -name '*.d' 2>/dev/null)

@@ -15,6 +15,7 @@ from conftest import PATIENCE_S, ROOT, clean_env
 
 ELF = pathlib.Path(os.environ.get("CONCLAVE_MCU_ELF", ROOT / "build" / "mcu" / "conclave-mcu.elf"))
 TRIAL = ELF.with_name("conclave-mcu-trial.elf")
+TARGET = ELF.with_name("conclave-target.elf")
 QEMU = "qemu-system-riscv32"
 FLASH_BYTES = 32 << 20  # what QEMU wants for the chip; a sparse file
 BANK_BYTES = 0x40000

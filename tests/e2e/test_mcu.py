@@ -1,13 +1,15 @@
 """The microcontroller's firmware, booted in an emulator against real gateways."""
 import datetime
 import os
+import re
 import socket
+import subprocess
 
 import pytest
 
 import mcu
 import mcu_report
-from conftest import CONFIG, DENIED, TAMPERED, TOO_FEW
+from conftest import CONFIG, DENIED, TAMPERED, TOO_FEW, clean_env
 
 pytestmark = pytest.mark.skipif(not mcu.built(), reason="make mcu-firmware, and QEMU, are needed")
 
@@ -177,3 +179,19 @@ def test_the_heap_does_not_grow(board):
     boots = 1000 if os.environ.get("CONCLAVE_LONG") else 10
     boot = trial(board, timeout_s=30, boots=boots)
     assert f"trial mounted {boots} of {boots}" in boot.out and boot.figures["heap-in-use"] == 0, boot
+
+
+@pytest.mark.skipif(not mcu.TARGET.exists(), reason="make mcu-trial is needed")
+def test_golden_vectors_hold_on_the_chip():
+    """The unit tests of protocol/ and shamir/ on the target; the long suite runs all of them."""
+    every = bool(os.environ.get("CONCLAVE_LONG"))
+    more = ["-device", "loader,addr=0x80f00000,data=1,data-len=4"] if every else []
+    done = subprocess.run(
+        [mcu.QEMU, "-M", "virt", "-bios", "none", "-m", "16M", "-display", "none", "-monitor",
+         "none", "-serial", "none", "-semihosting-config", "enable=on,target=native", "-global",
+         "virtio-mmio.force-legacy=false", "-device", "virtio-rng-device", "-device",
+         f"loader,file={mcu.TARGET}", *more],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, env=clean_env(), check=False)
+    passed = re.search(r"^target passed (\d+) failed 0$", done.stdout + done.stderr, re.M)
+    assert done.returncode == 0 and passed, done.stdout + done.stderr
+    assert int(passed[1]) >= (140 if every else 20)

@@ -4,6 +4,11 @@
 
 #include <cjson/cJSON.h>
 
+/* A slow machine tries a part of all damage (tests/target). */
+#ifndef DAMAGE_STEP
+#define DAMAGE_STEP 1
+#endif
+
 enum cv_err damage_run(damage_decode decode, const void *data, size_t len)
 {
 	char *copy = malloc(len > 0 ? len : 1);
@@ -25,7 +30,7 @@ void damage_accepts(damage_decode decode, const void *data, size_t len)
 
 void damage_refuses_truncations(damage_decode decode, const void *data, size_t len)
 {
-	for (size_t n = 0; n < len; n++) {
+	for (size_t n = 0; n < len; n += DAMAGE_STEP) {
 		if (damage_run(decode, data, n) == CV_OK)
 			fail_msg("accepted after %zu of %zu bytes", n, len);
 	}
@@ -52,7 +57,7 @@ static void flip_each(damage_decode decode, const void *data, size_t len, int ma
 
 	assert_non_null(copy);
 	memcpy(copy, data, len);
-	for (size_t bit = 0; bit < 8 * len; bit++) {
+	for (size_t bit = 0; bit < 8 * len; bit += DAMAGE_STEP) {
 		copy[bit / 8] ^= (char)(1 << bit % 8);
 		if (decode(copy, len) == CV_OK && !may_accept)
 			fail_msg("accepted with bit %zu of byte %zu flipped", bit % 8, bit / 8);
