@@ -96,7 +96,7 @@ $(MCU_HELPER_OBJ): $(MCU_BUILD)/obj/target/helper-%.o: $(MCU_TEST_HELPERS) $(MCU
 $(MCU_TARGET): $(MCU_TEST_OBJ) $(MCU_HELPER_OBJ) $(MCU_TEST_CORE) $(MCU_LIBS)
 	@echo "  MCU  $@"
 	@$(MCU_CC) $(MCU_FLAGS) --oslib=semihost --crt0=semihost -Wl,--gc-sections -Wl,--defsym,__flash=0x80000000 \
-		-Wl,--defsym,__flash_size=4M -Wl,--defsym,__ram=0x80400000 -Wl,--defsym,__ram_size=4M \
+		-Wl,--defsym,__flash_size=4M -Wl,--defsym,__ram=0x80400000 -Wl,--defsym,__ram_size=8M \
 		-Wl,--defsym,__stack_size=512K -Tpicolibc.ld -o $@ $(filter %.o,$^) -Wl,--start-group $(MCU_LIBS) -Wl,--end-group
 
 .PHONY: mcu-firmware mcu-trial
