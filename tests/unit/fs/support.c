@@ -109,6 +109,9 @@ static enum cv_err image_flush(struct store *s)
 	enum cv_err err = should_fail(image);
 	size_t covers = image->op_count;
 
+	image->flushes++;
+	if (image->fail_flush_at && image->flushes == image->fail_flush_at)
+		return CV_ERR_IO;
 	if (!err && image->on_flush)
 		image->on_flush(image->on_flush_user);
 	if (!err && image->recording) {

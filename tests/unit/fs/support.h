@@ -44,6 +44,8 @@ struct image {
 	/* the n-th write or flush from now on fails; 0: none */
 	unsigned long fail_at;
 	unsigned long fail_reads_at;
+	unsigned long fail_flush_at; /* the n-th flush */
+	unsigned long flushes;
 	enum cv_err fail_with;
 	bool fail_sticky; /* everything after it fails, too */
 	void (*on_flush)(void *user); /* called while a flush is on its way */

@@ -2,7 +2,7 @@
 #include <stdio.h>
 
 #include "fs/checkpoint.h"
-#include "tests/unit/fs/model.h"
+#include "tests/unit/fs/history.h"
 
 static uint8_t kept[50000];
 
@@ -152,6 +152,144 @@ static void freezes_after_a_failed_flush_and_still_reads(void **state)
 	image_free(image);
 }
 
+/* One course with the n-th call failing; stops at the first error. False: nothing failed. */
+static bool course(const struct image *base, unsigned long n, enum cv_err with, bool sticky)
+{
+	struct image *image = image_copy(base);
+	struct volume *v = image_open(image);
+	uint32_t random = 8;
+	struct model m;
+	uint64_t before;
+	uint64_t after = 0;
+	uint64_t now;
+	bool failed = false;
+
+	model_init(&m);
+	m.file_max = 40000;
+	m.whole_blocks = true;
+	before = tree_digest(v);
+	image->fail_at = image->calls + n;
+	image->fail_with = with;
+	image->fail_sticky = sticky;
+	for (unsigned step = 0; step < 70 && !failed; step++) {
+		failed = !model_step(&m, v, &random) || image->calls >= image->fail_at;
+		after = tree_digest(v);
+		if (!failed && step % 6 == 5)
+			failed = (step % 4 ? volume_sync(v) : checkpoint_if_dirty(v)) != CV_OK;
+		if (!failed)
+			before = after;
+	}
+	failed = image->calls >= image->fail_at;
+	volume_drop(v);
+	image->fail_at = 0;
+	v = image_open(image);
+	now = tree_digest(v);
+	/* what was answered is there; what failed has happened as a whole or not at all */
+	assert_true(now == before || now == after);
+	assert_clean(v);
+	assert_int_equal(volume_close(v), CV_OK);
+	model_wipe(&m);
+	image_free(image);
+	return failed;
+}
+
+static void whatever_call_fails_the_tree_is_one_that_was(void **state)
+{
+	struct image *base = image_new(VOLUME_SIZE_MIN + ((uint64_t)16 << 20));
+
+	(void)state;
+	for (unsigned long n = 1; course(base, n, CV_ERR_IO, false); n++)
+		;
+	for (unsigned long n = 1; course(base, n, CV_ERR_IO, true); n += 3)
+		;
+	for (unsigned long n = 1; course(base, n, CV_ERR_FULL, true); n += 3)
+		;
+	image_free(base);
+}
+
+static unsigned recorded_writes(const struct image *image)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < image->op_count; i++)
+		n += !image->ops[i].flush;
+	return n;
+}
+
+/* An fsync, and a checkpoint with and without the lock: each of their flushes fails in turn. */
+static enum cv_err flush_in_some_way(struct volume *v, unsigned kind)
+{
+	if (kind == 0)
+		return volume_sync(v);
+	if (kind <= 3)
+		return checkpoint_run(v, SUPER_OPEN);
+	(void)pthread_mutex_lock(&v->lock);
+	checkpoint_background(v);
+	(void)pthread_mutex_unlock(&v->lock);
+	return v->frozen ? CV_ERR_IO : CV_OK;
+}
+
+/* Not a byte is written behind a flush that failed, whoever asked for it. */
+static void a_flush_that_fails_freezes_for_good(void **state)
+{
+	(void)state;
+	for (unsigned kind = 0; kind <= 6; kind++) {
+		struct image *image = image_with_kept();
+		struct volume *v = image_open(image);
+		struct dir_new new = { .mode = S_IFREG | 0644 };
+		struct dir_name name = { "later", 5 };
+		uint64_t object;
+		unsigned written;
+
+		(void)make_file(v, "/new");
+		image_record(image);
+		image->fail_flush_at = image->flushes + (kind ? (kind - 1) % 3 + 1 : 1);
+		assert_int_equal(flush_in_some_way(v, kind), CV_ERR_IO);
+		assert_true(v->frozen);
+		written = recorded_writes(image);
+		assert_int_equal(
+			dir_create(v, OBJECT_ROOT, &name, &new, &object), CV_ERR_READ_ONLY);
+		assert_int_not_equal(volume_sync(v), CV_OK);
+		assert_int_not_equal(checkpoint_if_dirty(v), CV_OK);
+		/* the container would flush again; it is not asked to */
+		assert_int_equal(flush_store(v), CV_ERR_IO);
+		assert_int_not_equal(volume_close(v), CV_OK);
+		assert_int_equal(recorded_writes(image), written);
+		assert_kept(image);
+		image_free(image);
+	}
+}
+
+/* What the kernel lost under one fdatasync it reports once: another on its way must not pass. */
+static void fail_the_other_flush(void *user)
+{
+	struct volume *v = user;
+	struct image *image = (struct image *)v->store;
+
+	image->on_flush = NULL;
+	v->flush.failed = true;
+}
+
+static void a_checkpoint_stops_when_an_fsync_beside_it_fails(void **state)
+{
+	struct image *image = image_with_kept();
+	struct volume *v = image_open(image);
+	uint64_t generation = volume_generation(v);
+
+	(void)state;
+	(void)make_file(v, "/new");
+	image_record(image);
+	/* the first of its flushes still succeeds, the superblocks must not follow it as durable */
+	image->on_flush = fail_the_other_flush;
+	image->on_flush_user = v;
+	assert_int_not_equal(checkpoint_run(v, SUPER_OPEN), CV_OK);
+	assert_true(v->frozen);
+	assert_int_equal(volume_generation(v), generation);
+	volume_drop(v);
+	assert_kept(image);
+	image_free(image);
+}
+
 static size_t fill(struct volume *v, unsigned file)
 {
 	static uint8_t data[1 << 20];
@@ -234,6 +372,9 @@ int main(void)
 		cmocka_unit_test(keeps_what_was_durable_when_the_host_is_full),
 		cmocka_unit_test(answers_every_failing_read_with_an_error),
 		cmocka_unit_test(freezes_after_a_failed_flush_and_still_reads),
+		cmocka_unit_test(whatever_call_fails_the_tree_is_one_that_was),
+		cmocka_unit_test(a_flush_that_fails_freezes_for_good),
+		cmocka_unit_test(a_checkpoint_stops_when_an_fsync_beside_it_fails),
 		cmocka_unit_test(recovers_from_full_by_deleting),
 		cmocka_unit_test(goes_on_when_free_space_is_in_pieces),
 	};
