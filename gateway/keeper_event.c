@@ -218,9 +218,12 @@ void keeper_on_status(struct keeper *k, struct keeper_call *call)
 	}
 	status.state = call->rec->state;
 	status.policy_version = keeper_policy_version(k, call->rec);
-	if (policy_decode(k->policy, call->rec->policy, call->rec->policy_len, NULL, 0) == CV_OK)
-		status.lease_s =
-			keeper_lease(k->policy, keeper_group_policy(k, call->rec));
+	/* no answer rather than a lease without end */
+	if (policy_decode(k->policy, call->rec->policy, call->rec->policy_len, NULL, 0) != CV_OK) {
+		keeper_refuse(k, call, REASON_INTERNAL);
+		return;
+	}
+	status.lease_s = keeper_lease(k->policy, keeper_group_policy(k, call->rec));
 	status.store_revision = store_committed(k->store)->revision;
 	if (status_answer_encode(k->body, IPC_ANSWER_BODY_MAX, &len, &status) != CV_OK ||
 		keeper_device_answer(&answer, k, call, 200, k->body, len) != CV_OK)
