@@ -40,6 +40,7 @@ const struct verb *const verbs[] = {
 	&verb_volume_grow,
 	&verb_volume_trim,
 	&verb_volume_rekey,
+	&verb_volume_salvage,
 	&verb_demo,
 	NULL,
 };

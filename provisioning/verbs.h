@@ -41,6 +41,7 @@ extern const struct verb verb_volume_header_restore;
 extern const struct verb verb_volume_grow;
 extern const struct verb verb_volume_trim;
 extern const struct verb verb_volume_rekey;
+extern const struct verb verb_volume_salvage;
 extern const struct verb verb_demo;
 
 #endif

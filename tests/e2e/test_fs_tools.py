@@ -151,6 +151,28 @@ def test_header_restore_brings_a_container_back(container, source, tmp_path):
     assert_sound(container, source)
 
 
+def test_salvage_copies_out_what_is_intact(container, source, tmp_path):
+    result, _ = volume("salvage", container, tmp_path / "all")
+    assert result["damaged"] == 0 and result["files"] == 41
+    same(source, tmp_path / "all")
+    assert (tmp_path / "all" / "file7").stat().st_nlink == 2
+    # without a root, without superblocks, without a block of data
+    backup = tmp_path / "backup"
+    volume("header-backup", container, backup, key=None)
+    root = int.from_bytes(volume_reader.Volume(container, fs.KEY).super.root[:6], "little")
+    with open(container, "r+b") as f:
+        for slot in range(4):
+            f.seek(slot * (4 << 20))
+            f.write(bytes(4096))
+        f.seek(root * 4096)
+        f.write(bytes(4096))
+    _, errors = volume("salvage", container, tmp_path / "none", want=24)
+    assert "--header" in errors and errors.count("\n") == 1
+    result, errors = volume("salvage", container, tmp_path / "most", "--header", backup, want=20)
+    assert result["problems"] and result["searched"] and errors.count("\n") == 1
+    same(source, tmp_path / "most")
+
+
 @mounts
 def test_rekey_goes_on_while_mounted_and_over_a_kill(start, container, source):
     mounted = start()

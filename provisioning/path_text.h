@@ -1,0 +1,18 @@
+/* File names of a volume for a terminal or a JSON document: they may hold any byte. */
+#ifndef CONCLAVE_PROVISIONING_PATH_TEXT_H
+#define CONCLAVE_PROVISIONING_PATH_TEXT_H
+
+#include <stddef.h>
+
+#include "provisioning/verb.h"
+
+/* UTF-8 stays; control characters and what is no UTF-8 become \xNN. Cut at cap; always ends in NUL. */
+void path_text(char *out, size_t cap, const char *path);
+
+/*
+ * A line for people (not under --json) and a member of `list` (NULL: none): something is wrong with
+ * `path`, "" being the volume as a whole.
+ */
+void problem_add(const struct context *ctx, cJSON *list, const char *path, const char *what);
+
+#endif
