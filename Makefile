@@ -149,6 +149,11 @@ $(MCU_SWEEP): $(BUILD)/obj/tests/e2e/mcu_sweep.o $(foreach l,$(sort $(NEED_mcu-c
 	@mkdir -p $(@D)
 	@$(CC) $(LDFLAGS_ALL) -Wl,--wrap=tls_connect,--wrap=mbedtls_ssl_handshake -o $@ $< \
 		-Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS_mcu-client)
+# random work on a mounted filesystem
+FS_EXERCISE := $(BUILD)/test/fs_exercise
+$(FS_EXERCISE): $(BUILD)/obj/tests/e2e/fs_exercise.o
+	@mkdir -p $(@D)
+	@$(CC) $(LDFLAGS_ALL) -o $@ $<
 .SECONDARY:
 
 .DEFAULT_GOAL := all
@@ -170,14 +175,14 @@ CHECKS := 'include directions and headers=sh tests/style/check.sh' \
 	'constant time (valgrind taint)=sh tests/taint/run.sh $(CC) -O2' \
 	'vectors are what the references write=$(PYTHON) tests/reference.py --check && $(PYTHON) tests/reference_shamir.py --check && $(PYTHON) tests/tpm_reference.py --check && $(PYTHON) tests/place_reference.py --check'
 TEST_ENV = CONCLAVE_BUILD=$(abspath $(BUILD)) CONCLAVE_BIN=$(abspath $(BUILD)/bin)
-test-run: all $(UNIT_BIN) $(FS_TOOL) $(MCU_SWEEP)
+test-run: all $(UNIT_BIN) $(FS_TOOL) $(FS_EXERCISE) $(MCU_SWEEP)
 	@$(TEST_ENV) $(PYTHON) tests/run.py --unit $(UNIT_BIN) \
 		--check $(CHECKS) --pytest -q tests/e2e
 
 test-long: ## the longer suites: every compiler and level, tens of thousands of crash states
 	@sh deploy/install-deps.sh long
 	@$(REMAKE) test-long-run
-test-long-run: all $(UNIT_BIN) $(FS_TOOL) $(MCU_SWEEP)
+test-long-run: all $(UNIT_BIN) $(FS_TOOL) $(FS_EXERCISE) $(MCU_SWEEP)
 	@CONCLAVE_LONG=1 $(TEST_ENV) $(PYTHON) tests/run.py --unit $(UNIT_BIN) \
 		--check $(foreach c,gcc clang,$(foreach o,-O1 -O2 -Os,'taint $(c) $(o)=sh tests/taint/run.sh $(c) $(o)')) \
 		--pytest -q tests/e2e

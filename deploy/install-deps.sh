@@ -14,7 +14,7 @@ case "$(. /etc/os-release 2>/dev/null && printf '%s' "${VERSION_ID:-}")" in
 12) MCU="$MCU qemu-system-misc" ;;
 *) MCU="$MCU qemu-system-riscv" ;;
 esac
-LONG='clang'
+LONG='clang stress-ng'
 
 case "${1:-test}" in
 build) wanted=$BUILD ;;

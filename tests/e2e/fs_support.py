@@ -28,7 +28,8 @@ def build():
     """The volume process and the test tool; under `make test` they are there already."""
     if "CONCLAVE_BUILD" not in os.environ:
         subprocess.run(["make", "-s", "-C", str(ROOT), "build/bin/conclave-volumed",
-                        "build/test/fs_tool"], check=True, stdout=subprocess.DEVNULL)
+                        "build/test/fs_tool", "build/test/fs_exercise"], check=True,
+                       stdout=subprocess.DEVNULL)
 
 
 def tool(*args, key=KEY, check=True):
