@@ -239,6 +239,8 @@ static enum cv_err allocate(struct keeper *k)
 		err = budget_open(&k->budget);
 	if (err == CV_OK)
 		err = keeper_groups_open(&k->groups);
+	if (err == CV_OK)
+		err = keeper_requests_open(&k->requests);
 	if (err != CV_OK)
 		log_error("keeper: no memory");
 	return err;
@@ -252,6 +254,7 @@ static void release(struct keeper *k)
 	spent_close(k->spent);
 	budget_close(k->budget);
 	keeper_groups_close(k->groups);
+	keeper_requests_close(k->requests);
 	free(k->policy);
 	free(k->evidence);
 	free(k->revoked);

@@ -157,6 +157,8 @@ static void decide(struct keeper *k, struct keeper_call *call, struct authorize_
 		/* A repeat that was folded away is not told either. */
 		if (call->budget->fold_count <= folded)
 			alert_verdict(k, call, &v);
+		if (v.reason == REASON_APPROVAL_REQUIRED && in->purpose == EVIDENCE_UNLOCK)
+			keeper_request_note(k, call->rec->device, in);
 		if (in->group != NULL && in->purpose == EVIDENCE_UNLOCK &&
 			in->group->quarantine_on[v.reason])
 			quarantine(k, call, v.reason);

@@ -86,8 +86,11 @@ enum cv_err keeper_refusal_body(struct keeper *k, const struct keeper_call *call
 
 static bool worth_an_alert(enum reason reason)
 {
-	/* These come with slow devices and restarts, or are the gateway's own trouble. */
-	return reason != REASON_NONCE_EXPIRED && reason != REASON_NONCE_FOREIGN &&
+	/*
+	 * These come with slow devices and restarts, or are the gateway's own trouble; what waits
+	 * for an operator has an alert of its own, which does not say who it is.
+	 */
+	return reason != REASON_APPROVAL_REQUIRED && reason != REASON_NONCE_EXPIRED && reason != REASON_NONCE_FOREIGN &&
 		reason != REASON_STORE_FAILED && reason != REASON_BUSY && reason != REASON_INTERNAL;
 }
 

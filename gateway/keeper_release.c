@@ -164,6 +164,8 @@ void keeper_release(struct keeper *k, struct keeper_call *call, const struct aut
 		return;
 	}
 	k->batch_released++;
+	if (v->approved)
+		keeper_request_done(k, call->rec->device, in);
 	alert_later(k, call, in, v, EVENT_AUTH_OK);
 	if (v->alerts & AUTHORIZE_ALERT_NEW_BOOT_KEY)
 		alert_later(k, call, in, v, EVENT_NEW_BOOT_KEY);

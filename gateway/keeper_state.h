@@ -9,6 +9,7 @@
 #include "gateway/keeper.h"
 #include "gateway/keeper_group.h"
 #include "gateway/keeper_keys.h"
+#include "gateway/keeper_request.h"
 #include "gateway/privacy.h"
 #include "gateway/record.h"
 #include "gateway/spent.h"
@@ -60,6 +61,7 @@ struct keeper {
 	char sender_metrics[CHANNEL_METRICS_MAX + 1]; /* its last answer; "": none */
 	struct revocations *revoked; /* version 0: none was given */
 	struct keeper_groups *groups;
+	struct keeper_requests *requests;
 	struct keeper_fleet fleet;
 
 	/* work space, for one request at a time */

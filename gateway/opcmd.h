@@ -99,6 +99,10 @@ enum opcmd_result opcmd_policy_canary(struct keeper *k, struct opcmd *op);
 enum opcmd_result opcmd_policy_show(struct keeper *k, struct opcmd *op);
 enum opcmd_result opcmd_policy_status(struct keeper *k, struct opcmd *op);
 
+/* opcmd_approve.c */
+enum opcmd_result opcmd_requests(struct keeper *k, struct opcmd *op);
+enum opcmd_result opcmd_approve(struct keeper *k, struct opcmd *op);
+
 /* opcmd_fleet.c */
 enum opcmd_result opcmd_freeze(struct keeper *k, struct opcmd *op);
 enum opcmd_result opcmd_thaw(struct keeper *k, struct opcmd *op);

@@ -21,13 +21,15 @@ static const struct opcmd_row rows[] = {
 	{ "group", OP_ROLE_POLICY, opcmd_group },
 	{ "freeze", OP_ROLE_REVOKE, opcmd_freeze },
 	{ "thaw", OP_ROLE_REVOKE, opcmd_thaw },
+	{ "requests", OP_ROLE_AUDIT, opcmd_requests },
+	{ "approve", OP_ROLE_REVOKE, opcmd_approve },
 	{ "fleet-rules", 0, opcmd_fleet_rules },
 	{ "audit", OP_ROLE_AUDIT, opcmd_read_audit },
 	{ "revocations", 0, opcmd_revocations },
 };
 
 /* Epoch change and rules for two operators: the formats carry them, this version does not. */
-static const char *const later[] = { "epoch", "promote", "approve", "countersign" };
+static const char *const later[] = { "epoch", "promote", "countersign" };
 
 const struct opcmd_row *opcmd_find(const char *name)
 {

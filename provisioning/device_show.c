@@ -1,10 +1,13 @@
 /* `device show`: what the fleet's directory knows and what each gateway says. */
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "host/log.h"
 #include "protocol/base64url.h"
 #include "protocol/json_get.h"
 #include "provisioning/options.h"
+#include "provisioning/pending.h"
 #include "provisioning/round.h"
 #include "provisioning/session.h"
 #include "provisioning/verbs.h"
@@ -38,7 +41,7 @@ static void show_local(struct context *ctx, const struct device_record *r)
 
 static void show_remote(struct context *ctx, const struct op_errand *e)
 {
-	char state[32] = "?";
+	char state[32] = "?", group[CV_ID_BUF];
 	uint64_t version = 0, last = 0;
 
 	if (json_get_text(e->result.body, "state", state, sizeof(state)) != CV_OK ||
@@ -47,14 +50,79 @@ static void show_remote(struct context *ctx, const struct op_errand *e)
 		return;
 	if (json_get_u64(e->result.body, "last_release", 0, CV_JSON_INTEGER_MAX, &last) != CV_OK)
 		last = 0;
-	say(ctx, "gateway %-12s %s, policy %llu, last release %llu", e->gateway.id, state,
-		(unsigned long long)version, (unsigned long long)last);
+	if (json_get_text(e->result.body, "group", group, sizeof(group)) != CV_OK)
+		group[0] = '\0';
+	say(ctx, "gateway %-12s %s, policy %s%s%llu, last release %llu", e->gateway.id, state, group,
+		group[0] != '\0' ? " " : "", (unsigned long long)version,
+		(unsigned long long)last);
+}
+
+/* How many say what; a gateway that was not asked says nothing. */
+struct tally {
+	size_t active, quarantined, revoked, frozen;
+};
+
+static void count(struct tally *t, const struct op_errand *e)
+{
+	char state[32];
+	int frozen = 0;
+
+	if (e->result.err != CV_OK ||
+		json_get_text(e->result.body, "state", state, sizeof(state)) != CV_OK)
+		return;
+	t->revoked += strcmp(state, "revoked") == 0;
+	t->quarantined += strcmp(state, "quarantined") == 0;
+	if (json_get_bool(e->result.body, "frozen", &frozen) == CV_OK && frozen)
+		t->frozen++;
+	else
+		t->active += strcmp(state, "active") == 0;
+}
+
+/* What a device could do now: one gateway that says "revoked" revokes nothing. */
+static void show_effect(struct context *ctx, const struct device_record *r, const struct tally *t)
+{
+	const size_t needed = (size_t)r->set.count - r->set.threshold + 1;
+	const size_t locked = t->revoked + t->quarantined;
+	const char *state = "unknown";
+
+	if (t->revoked >= needed)
+		state = "revoked";
+	else if (locked >= needed)
+		state = "quarantined";
+	else if (t->active >= r->set.threshold)
+		state = "active";
+	else if (t->frozen > 0)
+		state = "frozen";
+	cJSON_AddStringToObject(ctx->result, "effective_state", state);
+	cJSON_AddNumberToObject(ctx->result, "locked_at", (double)locked);
+	cJSON_AddNumberToObject(ctx->result, "locked_needed", (double)needed);
+	say(ctx, "effective    %s: %zu gateways release, %zu are needed; %zu of %zu needed refuse",
+		state, t->active, (size_t)r->set.threshold, locked, needed);
+	if (locked > 0 && locked < needed)
+		log_warning("device %s: can still unlock: only %zu of %zu gateways that are needed "
+			    "refuse it",
+			r->id, locked, needed);
+}
+
+static void show_pending(struct context *ctx, const struct session *s)
+{
+	struct pending *p = malloc(sizeof(*p));
+	char name[PENDING_NAME_BUF];
+
+	snprintf(name, sizeof(name), "device-%s", s->record.id);
+	if (p != NULL && pending_read(p, &s->fleet, name) == CV_OK) {
+		cJSON_AddStringToObject(ctx->result, "pending", p->command);
+		say(ctx, "pending      %s: %zu of %zu gateways hold it", p->command, pending_held(p),
+			p->count);
+	}
+	free(p);
 }
 
 static enum cv_err ask_gateways(struct context *ctx, struct session *s)
 {
 	struct round r;
 	char *body = round_device_body(s->record.id, NULL);
+	struct tally tally = {0, 0, 0, 0};
 	cJSON *list, *item;
 	size_t i = 0;
 	enum cv_err err = round_init(&r, &s->fleet, &s->record.set);
@@ -71,8 +139,11 @@ static enum cv_err ask_gateways(struct context *ctx, struct session *s)
 			if (e->result.err != CV_OK)
 				continue;
 			show_remote(ctx, e);
+			count(&tally, e);
 			cJSON_AddItemToObject(item, "record", cJSON_Duplicate(e->result.body, 1));
 		}
+		show_effect(ctx, &s->record, &tally);
+		show_pending(ctx, s);
 		if (r.done < r.count)
 			err = r.unreachable > 0 ? CV_ERR_TOO_FEW : CV_ERR_DENIED;
 	}

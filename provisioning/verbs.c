@@ -5,6 +5,9 @@
 const struct verb *const verbs[] = {
 	&verb_fleet_init,
 	&verb_fleet_rules,
+	&verb_fleet_freeze,
+	&verb_fleet_thaw,
+	&verb_fleet_pending,
 	&verb_operator_add,
 	&verb_operator_revoke,
 	&verb_gateway_add,
@@ -19,6 +22,8 @@ const struct verb *const verbs[] = {
 	&verb_device_quarantine,
 	&verb_device_reinstate,
 	&verb_device_allow_key,
+	&verb_device_approve,
+	&verb_device_requests,
 	&verb_device_group,
 	&verb_policy_set,
 	&verb_policy_lint,

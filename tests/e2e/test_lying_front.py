@@ -200,5 +200,5 @@ def test_no_gateway_to_trust_means_not_in_force(taken):
     fleet, _, front = taken
     front.lie = LIES["no signature"]
     fleet.conclave("gateway", "address", "g2", "--operators", front.address)
-    r = fleet.conclave("device", "revoke", "d1", "--json", want=TOO_FEW)
+    r = fleet.conclave("device", "revoke", "d1", "--json", "--wait", "0", want=TOO_FEW)
     assert (r.json["holding"], r.json["in_force"]) == (0, False)

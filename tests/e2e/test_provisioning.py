@@ -464,7 +464,8 @@ def test_a_revoked_device_is_refused_once_enough_gateways_know(fleet):
     dev = fleet.device("d1", 2)
     g2.stop()
     g3.stop()
-    r = fleet.conclave("device", "revoke", "d1", "--reason", "stolen", "--json", want=TOO_FEW)
+    r = fleet.conclave("device", "revoke", "d1", "--reason", "stolen", "--json", "--wait", "0",
+                       want=TOO_FEW)
     assert (r.json["holding"], r.json["needed"], r.json["in_force"]) == (1, 2, False)
     g2.start()
     r = fleet.conclave("device", "revoke", "d1", "--json")

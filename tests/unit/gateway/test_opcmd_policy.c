@@ -329,6 +329,70 @@ static void a_frozen_fleet_releases_nothing_until_it_is_thawed(void **state)
 	rig_free(rig);
 }
 
+/* The number of the first request that waits; 0 if none does. */
+static uint64_t waiting(struct rig *rig)
+{
+	const struct rig_answer *answer = rig_op(rig, &rig->admin, "requests", "{}");
+	const cJSON *list = NULL;
+	struct cJSON *tree = NULL;
+	uint64_t number = 0;
+	size_t count = 0;
+
+	assert_int_equal(answer->status, 200);
+	assert_int_equal(json_parse(&tree, answer->body, answer->len, RIG_BODY_MAX), CV_OK);
+	assert_int_equal(json_get_array(tree, "requests", &list, &count), CV_OK);
+	if (count > 0)
+		assert_int_equal(
+			json_get_u64(list->child, "request", 1, UINT32_MAX * 4ull, &number), CV_OK);
+	json_free(tree);
+	return number;
+}
+
+static const char *approve(struct rig *rig, uint64_t number)
+{
+	const struct rig_answer *answer;
+
+	snprintf(body, sizeof(body), "{\"request\":%llu}", (unsigned long long)number);
+	answer = rig_op(rig, &rig->admin, "approve", body);
+	return answer->status == 200 ? "" : rig_reason(answer);
+}
+
+static void an_approval_lets_one_key_pass_once(void **state)
+{
+	struct rig *rig = rig_enrolled();
+	char *at;
+	uint64_t number;
+
+	(void)state;
+	join(rig, "lamps");
+	make_policy(RIG_FLEET, "lamps", 1, 100);
+	at = strstr(json, "\"approval\":\"not_required\"");
+	memcpy(at, "\"approval\":    \"required\"", 25);
+	sign(&rig->admin);
+	assert_int_equal(push_as(rig, &rig->admin, "")->status, 200);
+	assert_int_equal(waiting(rig), 0);
+	assert_string_equal(authorize_reason(rig), "approval_required");
+	assert_string_equal(authorize_reason(rig), "approval_required");
+	number = waiting(rig);
+	assert_true(number > 0);
+	assert_true(rig_alerted(rig, EVENT_APPROVAL_NEEDED));
+	assert_string_equal(approve(rig, number + 1), "not_found");
+	assert_string_equal(approve(rig, number), "");
+	/* the grant is durable, and another boot's key does not get it */
+	assert_int_equal(rig_stop(rig), 0);
+	assert_true(rig_start(rig));
+	rig->device.evidence.boot_key[5] ^= 1;
+	assert_string_equal(authorize_reason(rig), "approval_required");
+	rig->device.evidence.boot_key[5] ^= 1;
+	assert_string_equal(authorize_reason(rig), "");
+	/* the same key in the same boot is free; a new boot asks anew, under another number */
+	assert_string_equal(authorize_reason(rig), "");
+	rig->device.evidence.platform.boot_id[3] ^= 1;
+	rig->device.evidence.boot_key[6] ^= 1;
+	assert_string_equal(authorize_reason(rig), "approval_required");
+	rig_free(rig);
+}
+
 static void status_lists_groups_page_by_page_and_the_health_answer_has_versions(void **state)
 {
 	struct rig *rig = rig_enrolled();
@@ -364,6 +428,7 @@ int main(void)
 		cmocka_unit_test(history_is_kept_and_the_oldest_goes),
 		cmocka_unit_test(the_quota_of_a_day_is_kept_over_a_restart),
 		cmocka_unit_test(a_frozen_fleet_releases_nothing_until_it_is_thawed),
+		cmocka_unit_test(an_approval_lets_one_key_pass_once),
 		cmocka_unit_test(status_lists_groups_page_by_page_and_the_health_answer_has_versions),
 	};
 
