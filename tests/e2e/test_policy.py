@@ -210,3 +210,13 @@ def test_the_published_schema_takes_the_examples_and_refuses_what_lint_refuses(w
         path = workdir / "bad.json"
         path.write_text(json.dumps(bad))
         conclave("policy", "lint", path, cwd=workdir, want=CONFIG)
+
+
+def test_every_reason_has_its_cause_and_cure_in_the_document():
+    import re
+    source = (ROOT / "protocol" / "reason.c").read_text()
+    codes = set(re.findall(r'\{"([a-z_]+)", RETRY_', source)) - {"release"}
+    table = (ROOT / "docs" / "policy.md").read_text().split("## Reasons")[1]
+    listed = {code for line in table.splitlines() if line.startswith("| `")
+              for code in re.findall(r"`([a-z_]+)`", line.split("|")[1])}
+    assert len(codes) > 50 and codes == listed
