@@ -650,7 +650,7 @@ static void unknown_and_later_commands_say_so(void **state)
 
 	(void)state;
 	assert_string_equal(op_reason(rig, &rig->admin, "epoch", "{}"), "not_built");
-	assert_string_equal(op_reason(rig, &rig->admin, "approve", "{}"), "not_built");
+	assert_string_equal(op_reason(rig, &rig->admin, "promote", "{}"), "not_built");
 	assert_string_equal(op_reason(rig, &rig->admin, "dump", "{}"), "not_found");
 	assert_string_equal(op_reason(rig, &rig->admin, "", "{}"), "not_found");
 	rig_free(rig);
