@@ -85,7 +85,7 @@ LIBS_mcu-client = -Wl,--wrap=malloc,--wrap=calloc,--wrap=free -Wl,--start-group 
 # --- CivetWeb: built from the distribution's source package (see deploy/civetweb.sh)
 CIVETWEB_DIR := $(BUILD)/civetweb
 CIVETWEB_LIB := $(CIVETWEB_DIR)/libcivetweb.a
-$(CIVETWEB_LIB): deploy/civetweb.sh
+$(CIVETWEB_LIB): deploy/civetweb.sh deploy/debian-source.sh
 	@CC="$(CC)" sh deploy/civetweb.sh $(CIVETWEB_DIR)
 $(call obj,$(wildcard gateway/*.c tests/unit/gateway/*.c)): CPPFLAGS += -I$(CIVETWEB_DIR)/include
 $(call obj,$(wildcard gateway/*.c tests/unit/gateway/*.c)): | $(CIVETWEB_LIB)

@@ -1,7 +1,12 @@
 # debian-source.sh: sourced by the scripts that build from Debian source packages.
 #
 # The source comes from the machine's own Debian mirror through a private apt configuration; the
-# system's lists and sources are not touched.
+# system's lists and sources are not touched. The .orig.tar must have one of the SHA-256 values that
+# the caller pins; the rest of a package is checked by apt against the signed index.
+#
+# The caller sets  PINNED  lines of "name version SHA-256 of the .orig.tar"
+#                  cache   directory for what was downloaded
+# and has the functions say and die, which each print a line; die ends the program.
 
 # The machine's own Debian archive entries as deb-src lines, in deb822 form. Other archives
 # (vendors' packages) are left out: the suite must be this release or its updates.
@@ -69,4 +74,63 @@ apt_prepare() {
 		die "no Debian archive for '$1' in /etc/apt/sources.list or /etc/apt/sources.list.d"
 	apt_private apt-get update >"$apt/log" 2>&1 || true
 	if id _apt >/dev/null 2>&1 && [ "$(id -u)" = 0 ]; then chown _apt "$apt/get"; fi
+}
+
+# source_find NAME: sets $tarball to the cached .orig.tar of a pinned version. What the cache has
+# under that name with another sum is removed.
+source_find() {
+	tarball=
+	for t in "$cache/$1"_*.orig.tar.*; do
+		case $t in *.asc) continue ;; esac
+		[ -f "$t" ] || continue
+		sum=$(sha256sum "$t" | cut -d' ' -f1)
+		if printf '%s\n' "$PINNED" | grep -q "^$1 [^ ]* $sum\$"; then
+			tarball=$t
+			return 0
+		fi
+		rm -f "$t"
+	done
+	return 1
+}
+
+# source_check NAME: dies if $apt/get has no .orig.tar of it, or one that is not pinned.
+source_check() {
+	got=
+	for t in "$apt/get/$1"_*.orig.tar.*; do
+		case $t in *.asc) continue ;; esac
+		[ -f "$t" ] && got=$t
+	done
+	[ -n "$got" ] || die "the source package $1 has no .orig.tar"
+	version=$(basename "$got" | sed "s/^$1_//; s/\.orig\.tar\..*//")
+	want=$(printf '%s\n' "$PINNED" | awk -v n="$1" -v v="$version" '$1 == n && $2 == v { print $3 }')
+	[ -n "$want" ] || die "$1 $version is not one of the versions known to this script ($(
+		printf '%s\n' "$PINNED" | awk -v n="$1" '$1 == n { printf "%s ", $2 }'))"
+	sum=$(sha256sum "$got" | cut -d' ' -f1)
+	[ "$sum" = "$want" ] || die "$1 $version has SHA-256 $sum, not the pinned $want"
+}
+
+# source_download 'OPTIONS' NAME...: into $cache, each checked first. OPTIONS are apt-get's. Call it in
+# a subshell: it sets traps.
+source_download() {
+	options=$1
+	shift
+	command -v apt-get >/dev/null || die 'there is no apt-get here'
+	code=$(codename)
+	apt=$(mktemp -d "${TMPDIR:-/tmp}/conclave-apt.XXXXXX")
+	trap 'rm -rf "$apt"' EXIT INT TERM
+	say "reading the source index of Debian $code"
+	apt_prepare "$code"
+	for name in "$@"; do
+		say "downloading the source package $name"
+		# shellcheck disable=SC2086
+		if ! (cd "$apt/get" && apt_private apt-get source --download-only $options --only-source "$name") >>"$apt/log" 2>&1; then
+			sed 's/^/    /' "$apt/log" >&2
+			die "the source package $name could not be downloaded (is the package mirror reachable?)"
+		fi
+		source_check "$name"
+	done
+	for f in "$apt/get"/*; do
+		cp "$f" "$cache/.new.$$"
+		mv "$cache/.new.$$" "$cache/$(basename "$f")"
+	done
 }

@@ -2,9 +2,8 @@
 # mcu-deps.sh OUTDIR: leaves the unpacked sources of mbedTLS, lwIP and cJSON in OUTDIR/mbedtls,
 # OUTDIR/lwip and OUTDIR/cjson, for the microcontroller's firmware.
 #
-# They are the distribution's own source packages: the .orig.tar must have one of the SHA-256 values
-# below, the rest of the package is checked by apt against the signed index. Debian's patches are
-# applied, except lwIP's: one of them swaps lwip/sockets.h for the host's.
+# Where they come from: debian-source.sh. Debian's patches are applied, except lwIP's: one of them swaps
+# lwip/sockets.h for the host's.
 #
 # Environment  MCU_SRC=DIR  use DIR/mbedtls, DIR/lwip and DIR/cjson as they are
 set -eu
@@ -34,43 +33,14 @@ cache=${MCU_CACHE:-$here/build/mcu-src}
 
 complete() { [ -f "$1/mbedtls/library/ssl_tls.c" ] && [ -f "$1/lwip/src/core/tcp.c" ] && [ -f "$1/cjson/cJSON.c" ]; }
 
-# package_find NAME: sets $dsc to the cached description whose .orig.tar is a pinned one.
+# package_find NAME: sets $dsc to the cached description of a package whose .orig.tar is a pinned one.
 package_find() {
-	dsc=
-	for d in "$cache/$1"_*.dsc; do
-		[ -f "$d" ] || continue
-		version=$(basename "$d" .dsc | sed "s/^$1_//; s/-[^-]*\$//")
-		want=$(printf '%s\n' "$PINNED" | awk -v n="$1" -v v="$version" '$1 == n && $2 == v { print $3 }')
-		[ -n "$want" ] || die "$1 $version is not one of the versions known to this script"
-		for t in "$cache/$1_$version".orig.tar.*; do
-			case $t in *.asc) continue ;; esac
-			[ -f "$t" ] || continue
-			sum=$(sha256sum "$t" | cut -d' ' -f1)
-			[ "$sum" = "$want" ] || die "$1 $version has SHA-256 $sum, not the pinned $want"
-			dsc=$d
-			return 0
-		done
+	source_find "$1" || return 1
+	version=$(basename "$tarball" | sed 's/\.orig\.tar\..*//')
+	for dsc in "$cache/$version"-*.dsc; do
+		[ -f "$dsc" ] && return 0
 	done
 	return 1
-}
-
-fetch() {
-	command -v apt-get >/dev/null || die 'there is no apt-get here'
-	code=$(codename)
-	apt=$(mktemp -d "${TMPDIR:-/tmp}/conclave-apt.XXXXXX")
-	trap 'rm -rf "$apt"' EXIT INT TERM
-	say "reading the source index of Debian $code"
-	apt_prepare "$code"
-	for name in $NAMES; do
-		say "downloading the source package $name"
-		if ! (cd "$apt/get" && apt_private apt-get source --download-only --only-source "$name") >>"$apt/log" 2>&1; then
-			sed 's/^/    /' "$apt/log" >&2
-			die "the source package $name could not be downloaded"
-		fi
-	done
-	cp "$apt/get"/* "$cache/"
-	rm -rf "$apt"
-	trap - EXIT INT TERM
 }
 
 unpack() {
@@ -98,7 +68,8 @@ exec 9>"$cache/.lock"
 flock 9
 have=1
 for name in $NAMES; do package_find "$name" || have=0; done
-[ $have = 1 ] || (fetch)
+# shellcheck disable=SC2086
+[ $have = 1 ] || (source_download '' $NAMES)
 work=$(mktemp -d "$out/.work.XXXXXX")
 trap 'rm -rf "$work"' EXIT INT TERM
 for name in $NAMES; do
