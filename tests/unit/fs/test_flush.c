@@ -226,6 +226,9 @@ static void work_once(struct worker *me, unsigned n)
 		assert_int_equal(dir_unlink(v, OBJECT_ROOT, &name, &gone), CV_OK);
 		assert_int_equal(reap_object(v, gone), CV_OK);
 	}
+	/* as an operation that finds no space, and cannot wait for the thread */
+	if (n % 40 == 39)
+		assert_int_equal(checkpoint_run(v, SUPER_OPEN), CV_OK);
 	(void)pthread_mutex_unlock(&v->lock);
 	if (n % 4 == 1)
 		assert_int_equal(volume_sync(v), CV_OK);
@@ -251,6 +254,7 @@ static void the_background_loses_nothing(void **state)
 
 	(void)state;
 	watched_new(&w);
+	w.v->shared = true;
 	w.v->dirty_max = 4 * NODE_BYTES;
 	generation = volume_generation(w.v);
 	assert_int_equal(flusher_start(w.v), CV_OK);
