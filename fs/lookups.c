@@ -121,3 +121,16 @@ uint64_t lookups_parent(const struct lookups *l, uint64_t object)
 {
 	return find(l, object)->parent;
 }
+
+void lookups_writer(struct lookups *l, uint64_t object, int by)
+{
+	struct lookup *p = find(l, object);
+
+	if (p->object && (by > 0 || p->writers > 0))
+		p->writers += (uint64_t)(int64_t)by;
+}
+
+uint64_t lookups_writers(const struct lookups *l, uint64_t object)
+{
+	return find(l, object)->writers;
+}

@@ -13,6 +13,7 @@
 struct lookup {
 	uint64_t object; /* 0: free place */
 	uint64_t count;
+	uint64_t writers; /* open descriptors that may write */
 	uint64_t parent; /* where it was looked up last, for messages; 0: nowhere */
 };
 
@@ -29,6 +30,9 @@ CV_MUST_CHECK enum cv_err lookups_add(struct lookups *l, uint64_t object, uint64
 /* What is left after `count` were forgotten. */
 uint64_t lookups_forget(struct lookups *l, uint64_t object, uint64_t count);
 uint64_t lookups_get(const struct lookups *l, uint64_t object);
+/* One more or one less (by = 1, -1) descriptor that may write, of an object the kernel knows. */
+void lookups_writer(struct lookups *l, uint64_t object, int by);
+uint64_t lookups_writers(const struct lookups *l, uint64_t object);
 /* It was moved; nothing happens if the kernel does not know it. */
 void lookups_move(struct lookups *l, uint64_t object, uint64_t parent);
 uint64_t lookups_parent(const struct lookups *l, uint64_t object);

@@ -68,7 +68,7 @@ static enum cv_err prepare(struct serve *s, const struct options *o, struct volu
 	err = crypto_init();
 	if (err)
 		return why_set(why, err, "crypto: %s", cv_err_text(err));
-	err = mount_new(&s->mount, o->fuse_fd, &o->mount, why);
+	err = mount_new(&s->mount, o->fuse_fd, o->mount_point, &o->mount, why);
 	if (err)
 		return err;
 	err = sandbox_enter(&sandbox);

@@ -8,11 +8,13 @@
 #include <unistd.h>
 
 #include "fs/mount_priv.h"
+#include "fs/mount_readahead.h"
 #include "fs/why.h"
 #include "host/clock.h"
 #include "host/log.h"
 
 #define WAKE_AGAIN_MS 20
+#define BACKGROUND_MAX 64 /* requests of readahead and writeback on their way at once */
 
 static void signal_event(int fd)
 {
@@ -58,17 +60,28 @@ static void op_init(void *user, struct fuse_conn_info *conn)
 	unwant(conn, FUSE_CAP_HANDLE_KILLPRIV);
 	unwant(conn, FUSE_CAP_HANDLE_KILLPRIV_V2);
 	unwant(conn, FUSE_CAP_WRITEBACK_CACHE);
+	if (!m->options.no_writeback)
+		m->writeback = want(conn, FUSE_CAP_WRITEBACK_CACHE);
 	unwant(conn, FUSE_CAP_ATOMIC_O_TRUNC);
+	/* nobody else changes files, so no change of size or time may empty the kernel's cache */
+	unwant(conn, FUSE_CAP_AUTO_INVAL_DATA);
+	(void)want(conn, FUSE_CAP_EXPLICIT_INVAL_DATA);
+	if (!m->options.atime) {
+		(void)want(conn, FUSE_CAP_CACHE_SYMLINKS);
+		m->no_opendir = conn->capable & FUSE_CAP_NO_OPENDIR_SUPPORT;
+	}
 	/* a default access list replaces the umask, so the kernel may not apply it */
 	if (want(conn, FUSE_CAP_DONT_MASK))
 		m->acl = want(conn, FUSE_CAP_POSIX_ACL);
 	conn->max_write = MOUNT_TRANSFER_MAX;
+	conn->max_background = BACKGROUND_MAX;
+	conn->congestion_threshold = BACKGROUND_MAX * 3 / 4;
 	conn->time_gran = 1;
 	signal_event(m->ready_fd);
 }
 
-enum cv_err mount_new(struct mount **out, int fuse_fd, const struct mount_options *options,
-	struct volume_why *why)
+enum cv_err mount_new(struct mount **out, int fuse_fd, const char *point,
+	const struct mount_options *options, struct volume_why *why)
 {
 	char name[] = "conclave-volumed";
 	char *argv[] = { name, NULL };
@@ -80,6 +93,7 @@ enum cv_err mount_new(struct mount **out, int fuse_fd, const struct mount_option
 		return CV_ERR_MEMORY;
 	m->options = *options;
 	m->fuse_fd = fuse_fd;
+	m->readahead_fd = mount_readahead_open(point);
 	counters_init(&m->counters);
 	mount_ops_names(&ops);
 	mount_ops_files(&ops);
@@ -191,6 +205,7 @@ void mount_free(struct mount *m)
 	if (m->session)
 		fuse_session_destroy(m->session);
 	lookups_wipe(&m->lookups);
+	mount_readahead_set(&m->readahead_fd);
 	counters_wipe(&m->counters);
 	free(m);
 }

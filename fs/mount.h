@@ -1,9 +1,10 @@
 /*
  * A volume behind a FUSE descriptor that is mounted already. Worker threads serve requests until
- * the mount goes away; every request holds the volume's lock while it works.
+ * the mount goes away; every request holds the volume's lock while it works on the tree.
  *
  * The kernel checks permissions (mount with default_permissions) and may cache without end: nobody
- * else changes a volume. Writeback cache is off.
+ * else changes a volume. With writeback cache writes are gathered there, too: the kernel then has
+ * the say over size and times of open files (mount_file.c).
  */
 #ifndef CONCLAVE_FS_MOUNT_H
 #define CONCLAVE_FS_MOUNT_H
@@ -14,15 +15,17 @@ struct mount;
 struct counters;
 
 struct mount_options {
+	bool no_writeback; /* each write(2) is a request of its own */
 	bool atime;	/* keep access times, as relatime does */
 	bool log_paths; /* a log line names a file by its path, not by its inode alone */
 };
 
 /*
  * Takes the descriptor over (libfuse's "/dev/fd/N"). Opens files of its own, so it comes before
- * the sandbox; nothing is served yet. CV_ERR_FUSE.
+ * the sandbox; nothing is served yet. `point` is where it is mounted, NULL if that is not known.
+ * CV_ERR_FUSE.
  */
-CV_MUST_CHECK enum cv_err mount_new(struct mount **out, int fuse_fd,
+CV_MUST_CHECK enum cv_err mount_new(struct mount **out, int fuse_fd, const char *point,
 	const struct mount_options *options, struct volume_why *why);
 
 /*

@@ -4,25 +4,50 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "fs/flush.h"
 #include "fs/data.h"
 #include "fs/dir.h"
+#include "fs/flush.h"
 #include "fs/mount_atime.h"
+#include "fs/mount_cache.h"
 #include "fs/mount_priv.h"
 #include "protocol/crypto.h"
 
+/* It has no blocks, and the kernel may have been told something else (mount_cache.h). */
+static bool is_empty(struct mount *m, fuse_ino_t ino)
+{
+	struct inode inode;
+
+	return m->writeback && inode_get(m->volume, ino, &inode) == CV_OK && inode.blocks == 0;
+}
+
 static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
-	/* nobody else changes the volume: what the kernel has cached stays true */
-	fi->keep_cache = !mount_atime_due(req, ino, fi->flags);
+	bool update = mount_atime_due(req, ino, fi->flags);
+	struct mount *m = mount_lock(req);
+	bool forget;
+
+	mount_opened(m, ino, fi);
+	forget = mount_may_write(fi) && is_empty(m, ino);
+	mount_unlock(m);
+	fi->keep_cache = fi->keep_cache && !update;
+	if (forget)
+		(void)fuse_lowlevel_notify_inval_inode(m->session, ino, -1, 0);
 	fuse_reply_open(req, fi);
 }
 
 static void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
-	(void)ino;
-	(void)fi;
+	struct mount *m = mount_lock(req);
+	bool forget = false;
+
+	if (mount_may_write(fi)) {
+		lookups_writer(&m->lookups, ino, -1);
+		forget = is_empty(m, ino);
+	}
+	mount_unlock(m);
 	fuse_reply_err(req, 0);
+	if (forget)
+		(void)fuse_lowlevel_notify_inval_inode(m->session, ino, -1, 0);
 }
 
 static void op_read(
@@ -76,11 +101,16 @@ static void op_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t siz
 	else if (err && done)
 		err = CV_OK; /* a short write; the next one will tell why */
 	e = mount_errno(m, err, ino, "write");
+	if (e == ENOSPC)
+		m->full = true;
 	mount_unlock(m);
 	if (e)
 		fuse_reply_err(req, e);
 	else
 		fuse_reply_write(req, done);
+	/* after the reply: nothing that the kernel may wait for is left to this thread */
+	if (e == ENOSPC && fi->writepage)
+		(void)fuse_lowlevel_notify_inval_inode(m->session, ino, -1, 0);
 }
 
 static void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)
@@ -114,6 +144,15 @@ static void op_lseek(
 		return;
 	}
 	m = mount_lock(req);
+	/*
+	 * Where the kernel may have bytes that have not come here, it must not be told of a hole, nor
+	 * can it be told of the end: without this request it takes everything for data.
+	 */
+	if (m->writeback && lookups_writers(&m->lookups, ino)) {
+		mount_unlock(m);
+		fuse_reply_err(req, ENOSYS);
+		return;
+	}
 	e = mount_errno(m, data_seek(m->volume, ino, (uint64_t)off, whence == SEEK_HOLE, &found),
 		ino, "seek");
 	mount_unlock(m);
@@ -162,9 +201,8 @@ static size_t add_entry_plus(struct listing *l, const struct dir_name *name, con
 		if (l->err)
 			return 0;
 		e.ino = object;
-		e.attr_timeout = mount_timeout();
 		e.entry_timeout = mount_timeout();
-		inode_stat(&e.attr, object, &inode);
+		mount_stat(l->m, object, &inode, &e.attr, &e.attr_timeout);
 	}
 	need = fuse_add_direntry_plus(
 		l->req, l->buf + l->len, l->cap - l->len, text, &e, (off_t)next);
@@ -240,8 +278,22 @@ static void op_readdirplus(
 
 static void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
+	const struct mount *m = fuse_req_userdata(req);
+
 	(void)ino;
+	if (m->no_opendir) {
+		/* the kernel asks no more, and keeps what it has listed */
+		fuse_reply_err(req, ENOSYS);
+		return;
+	}
 	fuse_reply_open(req, fi);
+}
+
+static void op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	(void)ino;
+	(void)fi;
+	fuse_reply_err(req, 0);
 }
 
 void mount_ops_files(struct fuse_lowlevel_ops *ops)
@@ -254,7 +306,7 @@ void mount_ops_files(struct fuse_lowlevel_ops *ops)
 	ops->fsyncdir = op_fsync;
 	ops->lseek = op_lseek;
 	ops->opendir = op_opendir;
-	ops->releasedir = op_release;
+	ops->releasedir = op_releasedir;
 	ops->readdir = op_readdir;
 	ops->readdirplus = op_readdirplus;
 }

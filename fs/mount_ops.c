@@ -5,6 +5,7 @@
 #include "fs/data.h"
 #include "fs/dir.h"
 #include "fs/mount_atime.h"
+#include "fs/mount_cache.h"
 #include "fs/mount_priv.h"
 #include "fs/reap.h"
 
@@ -44,9 +45,8 @@ enum cv_err mount_entry(
 		return err;
 	memset(e, 0, sizeof(*e));
 	e->ino = object;
-	e->attr_timeout = TIMEOUT_S;
 	e->entry_timeout = TIMEOUT_S;
-	inode_stat(&e->attr, object, &inode);
+	mount_stat(m, object, &inode, &e->attr, &e->attr_timeout);
 	return CV_OK;
 }
 
@@ -120,28 +120,30 @@ static void op_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_dat
 static void reply_attr(
 	fuse_req_t req, struct mount *m, enum cv_err err, fuse_ino_t ino, const char *what)
 {
+	double timeout = 0;
 	struct inode inode;
 	struct stat st;
 	int e;
 
 	if (!err)
 		err = inode_get(m->volume, ino, &inode);
+	if (!err)
+		mount_stat(m, ino, &inode, &st, &timeout);
 	e = mount_errno(m, err, ino, what);
 	mount_unlock(m);
 	if (e) {
 		fuse_reply_err(req, e);
 		return;
 	}
-	inode_stat(&st, ino, &inode);
-	fuse_reply_attr(req, &st, TIMEOUT_S);
+	fuse_reply_attr(req, &st, timeout);
 }
 
 static void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct mount *m = mount_lock(req);
 
-	(void)fi;
-	reply_attr(req, m, CV_OK, ino, "stat");
+	/* a question about an open file comes from a write into the kernel's cache (mount_cache.h) */
+	reply_attr(req, m, fi && mount_full(m) ? CV_ERR_FULL : CV_OK, ino, "stat");
 }
 
 static struct item_time time_from(const struct timespec *ts, bool now)
@@ -264,15 +266,22 @@ static void op_create(
 	struct dir_new new = new_object(req, S_IFREG | (mode & 07777));
 	struct fuse_entry_param entry;
 	enum cv_err err = CV_ERR_INTERNAL;
+	struct inode inode;
 	uint64_t object;
 	int e;
 
 	err = dir_create(m->volume, parent, &name, &new, &object);
 	if (!err)
 		err = mount_entry(m, parent, object, &entry);
+	if (!err)
+		mount_opened(m, object, fi);
+	/* once more, now that there is a writer */
+	if (!err)
+		err = inode_get(m->volume, object, &inode);
+	if (!err)
+		mount_stat(m, object, &inode, &entry.attr, &entry.attr_timeout);
 	e = mount_errno(m, err, parent, "create");
 	mount_unlock(m);
-	fi->keep_cache = 1;
 	if (e)
 		fuse_reply_err(req, e);
 	else

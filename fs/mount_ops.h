@@ -6,6 +6,7 @@
 #include <pthread.h>
 
 #include "fs/counters.h"
+#include "fs/inode.h"
 #include "fs/lookups.h"
 #include "fs/mount.h"
 #include "fs/state.h"
@@ -26,6 +27,10 @@ struct mount {
 	unsigned running; /* volume lock */
 	atomic_bool draining;
 	int fuse_fd;
+	int readahead_fd; /* mount_readahead.h; -1 once it was written to */
+	bool writeback;
+	bool full; /* a write failed for want of room (mount_cache.h) */
+	bool no_opendir; /* the kernel can do without OPENDIR */
 	bool acl;             /* the kernel checks access lists */
 	bool clears;          /* setuid bits are ours to clear (mount_priv.h) */
 	uint64_t init_unique; /* of the INIT request; 0 once it is answered */

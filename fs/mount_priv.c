@@ -5,6 +5,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "fs/mount_readahead.h"
+
 static _Thread_local bool asked;
 static _Thread_local bool reading; /* the request that this thread has at hand is READ */
 
@@ -67,6 +69,7 @@ static ssize_t write_reply(int fd, struct iovec *iov, int count, void *user)
 	struct mount *m = user;
 	struct fuse_out_header head;
 	struct fuse_init_out *out;
+	ssize_t n;
 
 	if (m->init_unique && count == 2 && iov[0].iov_len == sizeof(head) &&
 		iov[1].iov_len >= offsetof(struct fuse_init_out, max_background)) {
@@ -80,7 +83,11 @@ static ssize_t write_reply(int fd, struct iovec *iov, int count, void *user)
 	}
 	if (reading)
 		count_read(m, iov, count);
-	return writev(fd, iov, count);
+	n = writev(fd, iov, count);
+	/* the first reply is the one to INIT, which sets the kernel's own figure */
+	if (m->readahead_fd >= 0)
+		mount_readahead_set(&m->readahead_fd);
+	return n;
 }
 
 enum cv_err mount_priv_attach(struct mount *m, int fd)

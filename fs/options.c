@@ -30,7 +30,7 @@ const char options_help[] =
 	"       idle=SECONDS    unmount when unused for so long and nobody is in it\n"
 	"       atime           keep access times, as relatime does; noatime is the default\n"
 	"       log_paths       name files in log lines by path, not by inode number alone\n"
-	"       writeback=off   no writes that only the kernel knows of\n"
+	"       writeback=off   no writes that only the kernel knows of, at a price in speed\n"
 	"  --help               this text\n"
 	"\n"
 	"Exit codes: 0 ok, 1 internal, 2 usage, 20 tampered, 21 older than allowed, 22 in use,\n"
@@ -103,8 +103,10 @@ static bool take_word(struct options *o, const char *word)
 		o->idle_ms = n * 1000;
 		return true;
 	}
-	/* what this version does anyway */
-	return strcmp(word, "writeback=off") == 0;
+	if (strcmp(word, "writeback=off") != 0 && strcmp(word, "writeback=on") != 0)
+		return false;
+	o->mount.no_writeback = word[11] == 'f';
+	return true;
 }
 
 static bool take_words(struct options *o, const char *list)

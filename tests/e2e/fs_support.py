@@ -1,6 +1,7 @@
 """Starts conclave-volumed the way the watcher does: everything inherited, /dev/fuse mounted."""
 
 import ctypes
+import errno
 import json
 import os
 import pathlib
@@ -44,6 +45,20 @@ def mount_fuse(point, fd):
     options = f"fd={fd},rootmode=40000,user_id=0,group_id=0,default_permissions,allow_other"
     if libc.mount(b"conclave", str(point).encode(), b"fuse.conclave", 6, options.encode()):
         raise OSError(ctypes.get_errno(), "mount")
+
+
+def fill(path, step):
+    """Writes until there is no room, which write(2) says; a cached write may say so again at close."""
+    f = open(path, "wb", buffering=0)
+    try:
+        while True:
+            f.write(bytes(step))
+    except OSError as e:
+        assert e.errno == errno.ENOSPC, e
+    try:
+        f.close()
+    except OSError as e:
+        assert e.errno == errno.ENOSPC, e
 
 
 def unmount(point, lazy=False):
