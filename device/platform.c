@@ -10,6 +10,7 @@
 #include <openssl/evp.h>
 
 #include "device/counter.h"
+#include "device/inventory.h"
 #include "host/clock.h"
 #include "host/file.h"
 #include "host/log.h"
@@ -116,5 +117,8 @@ enum cv_err platform_collect(struct evidence_platform *p, const struct settings 
 		log_error("%s/boots: %s", state_dir, cv_err_text(err));
 		return err;
 	}
-	return add_digests(p, s, volumed_path);
+	err = inventory_platform(p, s->system_root);
+	if (err == CV_OK && s->inventory)
+		err = inventory_claim(p, s->system_root);
+	return err == CV_OK ? add_digests(p, s, volumed_path) : err;
 }

@@ -27,6 +27,8 @@ static const struct ini_key schema[] = {
 	{ "evidence", "iat", false },
 	{ "evidence", "measure", true },
 	{ "tpm", "tcti", false },
+	{ "evidence", "inventory", false },
+	{ "evidence", "root", false },
 	{ "place", "region", false },
 	{ "place", "state", false },
 	{ "place", "city", false },
@@ -151,6 +153,10 @@ static void read_all(struct settings *s, struct ini_file *ini)
 	settings_claim(ini, "evidence", "hwversion", s->hwversion);
 	read_measures(s, ini);
 	read_tcti(s, ini);
+	s->inventory = ini_bool(ini, "evidence", "inventory", false);
+	path = ini_path(ini, "evidence", "root", NULL);
+	if (path != NULL)
+		snprintf(s->system_root, sizeof(s->system_root), "%s", path);
 	settings_place_read(&s->place, ini);
 }
 

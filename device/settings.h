@@ -63,6 +63,8 @@ struct settings {
 	size_t measure_count;
 	char tcti[SETTINGS_TCTI_BUF];
 	struct settings_place place;
+	bool inventory;
+	char system_root[FILE_PATH_BUF]; /* "": this machine's /sys and /proc */
 };
 
 /* Reads o->config_file; prints every mistake. CV_ERR_CONFIG, CV_ERR_NOT_FOUND if it was named. */

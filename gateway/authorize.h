@@ -134,6 +134,16 @@ enum reason authorize_time(const struct authorize_input *in, struct verdict *v);
 enum reason authorize_measurements(const struct authorize_input *in, struct verdict *v);
 enum reason authorize_place(const struct authorize_input *in, struct verdict *v);
 
+/* authorize_residency.c: beside step 9. */
+enum reason authorize_platform(const struct authorize_input *in, struct verdict *v);
+enum reason authorize_inventory(const struct authorize_input *in, struct verdict *v);
+/*
+ * The next part that a pattern of the list names and that is not as it was enrolled; NULL at the
+ * end. *cursor starts at 0; *reason is set with each.
+ */
+const char *authorize_inventory_difference(const struct authorize_input *in,
+	const struct policy_list *list, size_t *cursor, enum reason *reason);
+
 /* authorize_detail.c: `member` may be NULL; texts are cut. All return `reason`. */
 enum reason verdict_rule(
 	struct verdict *v, enum reason reason, const char *section, const char *member);

@@ -31,6 +31,35 @@ static void write_quote(struct audit_text *a, const struct tpm_attest *attest)
 	json_bool(&a->w, "tpm_clock_safe", attest->safe);
 }
 
+/* Parts that a policy wants recorded and that are not as they were enrolled. */
+static void write_differences(struct audit_text *a, const struct authorize_input *in,
+	const struct policy *policy)
+{
+	const char *item;
+	enum reason reason;
+	size_t cursor = 0;
+
+	while (policy->inventory == POLICY_RULES &&
+		(item = authorize_inventory_difference(
+			 in, &policy->inventory_recorded, &cursor, &reason)) != NULL)
+		json_text(&a->w, NULL, item);
+}
+
+static void write_inventory(
+	struct audit_text *a, const struct keeper *k, const struct authorize_input *in)
+{
+	if (k->cfg->privacy.serials == PRIVACY_REDACTED)
+		return;
+	if (in->policy->inventory != POLICY_RULES &&
+		(in->group == NULL || in->group->rules.inventory != POLICY_RULES))
+		return;
+	json_array_open(&a->w, "inventory_changed");
+	if (in->group != NULL)
+		write_differences(a, in, &in->group->rules);
+	write_differences(a, in, in->policy);
+	json_array_close(&a->w);
+}
+
 static enum cv_err write_audit(struct keeper *k, const struct keeper_call *call,
 	const struct authorize_input *in, const struct verdict *v)
 {
@@ -52,6 +81,7 @@ static enum cv_err write_audit(struct keeper *k, const struct keeper_call *call,
 		json_text(&a.w, "reference", v->reference->name);
 	if (v->approved)
 		json_bool(&a.w, "approved", true);
+	write_inventory(&a, k, in);
 	if (in->attest != NULL)
 		write_quote(&a, in->attest);
 	json_text(&a.w, "peer", call->request->peer);

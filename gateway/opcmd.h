@@ -88,6 +88,9 @@ enum opcmd_result opcmd_enrol(struct keeper *k, struct opcmd *op);
 enum opcmd_result opcmd_reenrol(struct keeper *k, struct opcmd *op);
 enum opcmd_result opcmd_share(struct keeper *k, struct opcmd *op);
 
+/* opcmd_inventory.c */
+enum opcmd_result opcmd_inventory(struct keeper *k, struct opcmd *op);
+
 /* opcmd_read.c */
 enum opcmd_result opcmd_list(struct keeper *k, struct opcmd *op);
 enum opcmd_result opcmd_show(struct keeper *k, struct opcmd *op);

@@ -19,6 +19,7 @@ static const struct opcmd_row rows[] = {
 	{ "policy-show", OP_ROLE_AUDIT, opcmd_policy_show },
 	{ "policy-status", OP_ROLE_AUDIT, opcmd_policy_status },
 	{ "group", OP_ROLE_POLICY, opcmd_group },
+	{ "inventory", OP_ROLE_ENROL, opcmd_inventory },
 	{ "freeze", OP_ROLE_REVOKE, opcmd_freeze },
 	{ "thaw", OP_ROLE_REVOKE, opcmd_thaw },
 	{ "requests", OP_ROLE_AUDIT, opcmd_requests },

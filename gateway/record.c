@@ -8,6 +8,8 @@
 
 #define LABEL "conclave-device-v1"
 #define GROUP_MARK "group"
+#define INVENTORY_MARK "inventory"
+#define MARK_BUF 16
 
 static void write_share(struct lp *lp, const struct record_share *s)
 {
@@ -58,13 +60,26 @@ static void write_group(struct lp *lp, const struct record *rec)
 	lp_u64(lp, rec->grant.given_s);
 }
 
+static void write_inventory(struct lp *lp, const struct record *rec)
+{
+	if (rec->inventory_count == 0)
+		return;
+	lp_text(lp, INVENTORY_MARK);
+	lp_u64(lp, rec->inventory_count);
+	for (size_t i = 0; i < rec->inventory_count; i++) {
+		lp_text(lp, rec->inventory[i].name);
+		lp_bytes(lp, rec->inventory[i].value, CV_HASH_BYTES);
+	}
+}
+
 enum cv_err record_encode(uint8_t out[RECORD_PLAIN_MAX], size_t *len, const struct record *rec)
 {
 	struct lp lp;
 
 	if (rec->volume_count > RECORD_VOLUMES_MAX || rec->policy_len > CV_POLICY_MAX ||
 		rec->boot.key_count > RECORD_BOOT_KEYS_MAX ||
-		rec->boot.history_count > RECORD_BOOT_HISTORY || rec->tpm.ak_len > TPM_PUBLIC_MAX)
+		rec->boot.history_count > RECORD_BOOT_HISTORY || rec->tpm.ak_len > TPM_PUBLIC_MAX ||
+		rec->inventory_count > CV_INVENTORY_MAX)
 		return CV_ERR_ARGUMENT;
 	lp_begin(&lp, out, RECORD_PLAIN_MAX, LABEL);
 	lp_text(&lp, rec->device);
@@ -91,6 +106,7 @@ enum cv_err record_encode(uint8_t out[RECORD_PLAIN_MAX], size_t *len, const stru
 	lp_text(&lp, rec->note);
 	write_tpm(&lp, rec);
 	write_group(&lp, rec);
+	write_inventory(&lp, rec);
 	return lp_end(&lp, len);
 }
 
@@ -193,13 +209,6 @@ static void read_tpm(struct lp_reader *r, struct record *rec)
 
 static void read_group(struct lp_reader *r, struct record *rec)
 {
-	char mark[sizeof(GROUP_MARK)];
-
-	if (r->err != CV_OK || r->pos == r->end)
-		return;
-	lp_read_text(r, mark, sizeof(mark));
-	if (r->err == CV_OK && strcmp(mark, GROUP_MARK) != 0)
-		r->err = CV_ERR_FORMAT;
 	lp_read_text(r, rec->group, sizeof(rec->group));
 	rec->quota_day = lp_read_u64(r);
 	rec->quota_used = (uint32_t)read_number(r, 0, UINT32_MAX);
@@ -210,6 +219,42 @@ static void read_group(struct lp_reader *r, struct record *rec)
 	rec->grant.epoch = (uint32_t)read_number(r, 1, UINT32_MAX);
 	lp_read_exact(r, rec->grant.boot_key, sizeof(rec->grant.boot_key));
 	rec->grant.given_s = lp_read_u64(r);
+}
+
+static void read_inventory(struct lp_reader *r, struct record *rec)
+{
+	rec->inventory_count = (uint8_t)read_number(r, 1, CV_INVENTORY_MAX);
+	for (size_t i = 0; i < rec->inventory_count; i++) {
+		struct evidence_digest *item = &rec->inventory[i];
+
+		lp_read_text(r, item->name, sizeof(item->name));
+		lp_read_exact(r, item->value, sizeof(item->value));
+		if (r->err == CV_OK && !evidence_name_valid(item->name))
+			r->err = CV_ERR_FORMAT;
+	}
+}
+
+/* What only some records have: each behind its mark, at most once, in this order. */
+static void read_rest(struct lp_reader *r, struct record *rec)
+{
+	static const struct {
+		const char *mark;
+		void (*read)(struct lp_reader *r, struct record *rec);
+	} parts[] = { { GROUP_MARK, read_group }, { INVENTORY_MARK, read_inventory } };
+	char mark[MARK_BUF];
+	size_t next = 0;
+
+	while (r->err == CV_OK && r->pos != r->end) {
+		lp_read_text(r, mark, sizeof(mark));
+		while (next < sizeof(parts) / sizeof(parts[0]) && r->err == CV_OK &&
+			strcmp(mark, parts[next].mark) != 0)
+			next++;
+		if (next == sizeof(parts) / sizeof(parts[0]))
+			r->err = CV_ERR_FORMAT;
+		if (r->err != CV_OK)
+			return;
+		parts[next++].read(r, rec);
+	}
 }
 
 enum cv_err record_decode(struct record *rec, const uint8_t *data, size_t len)
@@ -235,7 +280,7 @@ enum cv_err record_decode(struct record *rec, const uint8_t *data, size_t len)
 	lp_read_exact(&r, rec->event_hash, sizeof(rec->event_hash));
 	lp_read_text(&r, rec->note, sizeof(rec->note));
 	read_tpm(&r, rec);
-	read_group(&r, rec);
+	read_rest(&r, rec);
 	if (lp_read_end(&r) != CV_OK) {
 		crypto_wipe(rec, sizeof(*rec));
 		return CV_ERR_FORMAT;

@@ -17,6 +17,7 @@
 
 #include "protocol/enrol.h"
 #include "protocol/err.h"
+#include "protocol/evidence.h"
 #include "protocol/limits.h"
 #include "protocol/message.h"
 
@@ -91,6 +92,9 @@ struct record {
 	struct record_grant grant;
 	uint64_t quota_day; /* since 1970-01-01 */
 	uint32_t quota_used;
+	/* The machine's parts as an operator enrolled them; records without carry none. */
+	uint8_t inventory_count;
+	struct evidence_digest inventory[CV_INVENTORY_MAX];
 };
 
 CV_MUST_CHECK enum cv_err record_encode(

@@ -21,7 +21,7 @@ MCU_FLAGS = -march=rv32imc -mabi=ilp32 -specs=picolibc.specs -Os -g -ffunction-s
 MCU_CPPFLAGS = -I. -Imcu-client -I$(MCU_PORT) -isystem $(MCU_DEPS)/lwip/src/include \
 	-isystem $(MCU_DEPS)/mbedtls/include -isystem $(MCU_DEPS)/include -DCONCLAVE_VERSION='"$(VERSION)"' \
 	-DMBEDTLS_CONFIG_FILE='"board_mbedtls.h"' -DCJSON_NESTING_LIMIT=8 -DCJSON_HIDE_SYMBOLS \
-	-DCV_EVIDENCE_MAX=2048 -DCV_SHARE_SET_MAX=4096 -DCV_DIGESTS_MAX=4
+	-DCV_EVIDENCE_MAX=2048 -DCV_SHARE_SET_MAX=4096 -DCV_DIGESTS_MAX=4 -DCV_INVENTORY_MAX=1
 
 mcu_own_obj = $(patsubst %,$(MCU_BUILD)/obj/%.o,$(1))
 

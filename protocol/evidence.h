@@ -47,6 +47,12 @@ struct evidence_platform {
 	enum evidence_debug dbgstat;
 	uint8_t digest_count;
 	struct evidence_digest digests[CV_DIGESTS_MAX];
+	char kernel[EVIDENCE_TEXT_BUF];	    /* release */
+	char boot_state[EVIDENCE_TEXT_BUF]; /* "secure", "setup", "off", "none", ... */
+	uint8_t has_cmdline;
+	uint8_t cmdline[CV_HASH_BYTES];
+	uint8_t inventory_count;
+	struct evidence_digest inventory[CV_INVENTORY_MAX];
 	uint8_t has_place;
 	int32_t lat_e7;
 	int32_t lon_e7;
@@ -83,6 +89,14 @@ CV_MUST_CHECK enum cv_err evidence_ueid(
 int evidence_text_valid(const char *text);
 /* 1 for the name of a measurement: [a-z0-9][a-z0-9._-]{0,62}. */
 int evidence_name_valid(const char *name);
+
+/* evidence_platform.c, for evidence.c: the claims about the platform. */
+struct json_writer;
+struct cJSON;
+int evidence_platform_valid(const struct evidence_platform *p);
+void evidence_platform_put(struct json_writer *w, const struct evidence_platform *p);
+CV_MUST_CHECK enum cv_err evidence_platform_get(
+	const struct cJSON *tree, struct evidence_platform *p);
 
 /* `work` is scratch for the claims (CV_EVIDENCE_MAX is enough). Writes text and a NUL. */
 CV_MUST_CHECK enum cv_err evidence_encode(char *out, size_t cap, size_t *len,

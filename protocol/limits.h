@@ -32,7 +32,7 @@
 #define CV_JSON_INTEGER_MAX 9007199254740991 /* 2^53 - 1 */
 #define CV_TARGET_MAX 64		/* request path */
 #ifndef CV_EVIDENCE_MAX			/* a small device may be built with less: it makes its own */
-#define CV_EVIDENCE_MAX 6144		/* compact JWS text */
+#define CV_EVIDENCE_MAX 10240		/* compact JWS text; 9,576 with every claim at its limit */
 #endif
 #define CV_JWS_MAX 139264		/* any signed document */
 #define CV_OPCERT_MAX 2048		/* operator certificate, compact JWS text */
@@ -44,6 +44,9 @@
 #define CV_NAME_MAX 63			/* digest names, place names, software names */
 #ifndef CV_DIGESTS_MAX			/* a small device may be built with less */
 #define CV_DIGESTS_MAX 16		/* measurements in one token */
+#endif
+#ifndef CV_INVENTORY_MAX		/* a small device may be built with less */
+#define CV_INVENTORY_MAX 24		/* parts of a machine, in one token or record */
 #endif
 #define CV_REFERENCE_VALUES_MAX 64	/* per measurement name, in one policy */
 #define CV_PCR_VALUES_MAX 16		/* per PCR, and of firmware versions, in one policy */

@@ -100,7 +100,7 @@ static enum cv_err policy_from(
 	struct policy *p, const struct cJSON *tree, const struct policy_complaint *c)
 {
 	static const char *const names[] = {"v", "policy_version", "boot", "measurements", "place",
-		"iat", "pcrs", "tpm_firmware", "lease_seconds", "reveal_reason", NULL};
+		"iat", "pcrs", "tpm_firmware", "platform", "inventory", "lease_seconds", "reveal_reason", NULL};
 	uint64_t format = 0;
 	uint64_t lease = 0;
 	int reveal = 0;
@@ -116,6 +116,10 @@ static enum cv_err policy_from(
 		err = get_measurements(tree, p, c);
 	if (err == CV_OK)
 		err = policy_place_get(tree, p, c);
+	if (err == CV_OK)
+		err = policy_platform_get(tree, p, c);
+	if (err == CV_OK)
+		err = policy_inventory_get(tree, p, c);
 	if (err == CV_OK)
 		err = get_iat(tree, p, c);
 	if (err == CV_OK)
@@ -170,6 +174,8 @@ enum cv_err policy_lint(const struct policy *p, char *problem, size_t problem_ca
 		{"boot", p->boot},
 		{"measurements", p->measurements},
 		{"place", p->place},
+		{"platform", p->platform},
+		{"inventory", p->inventory},
 		{"iat", p->iat},
 	};
 

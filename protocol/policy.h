@@ -67,6 +67,12 @@ struct policy { /* large: allocate it */
 	uint32_t max_accuracy_m; /* with areas only */
 	uint8_t has_max_age;
 	uint32_t max_age_s; /* of the fix */
+	enum policy_section platform;
+	struct policy_list kernels, boot_states;
+	uint8_t cmdline_count; /* 0: any */
+	uint8_t cmdlines[CV_PCR_VALUES_MAX][CV_HASH_BYTES];
+	enum policy_section inventory;
+	struct policy_list inventory_required, inventory_recorded; /* patterns of inventory.h */
 	enum policy_section iat;
 	uint64_t iat_max_age_s;
 	uint64_t iat_max_ahead_s;

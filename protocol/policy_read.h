@@ -37,8 +37,12 @@ CV_MUST_CHECK enum cv_err policy_texts(const struct cJSON *rules, const char *se
 /* 64 lower-case hex digits. */
 CV_MUST_CHECK enum cv_err policy_hash(uint8_t out[CV_HASH_BYTES], const struct cJSON *item);
 
-/* policy_place.c, policy_tpm.c: one section each. */
+/* policy_place.c, policy_residency.c, policy_tpm.c: one section each. */
 CV_MUST_CHECK enum cv_err policy_place_get(
+	const struct cJSON *tree, struct policy *p, const struct policy_complaint *c);
+CV_MUST_CHECK enum cv_err policy_platform_get(
+	const struct cJSON *tree, struct policy *p, const struct policy_complaint *c);
+CV_MUST_CHECK enum cv_err policy_inventory_get(
 	const struct cJSON *tree, struct policy *p, const struct policy_complaint *c);
 CV_MUST_CHECK enum cv_err policy_pcrs_get(
 	const struct cJSON *tree, struct policy *p, const struct policy_complaint *c);

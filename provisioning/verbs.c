@@ -25,6 +25,7 @@ const struct verb *const verbs[] = {
 	&verb_device_approve,
 	&verb_device_requests,
 	&verb_device_group,
+	&verb_device_inventory,
 	&verb_policy_set,
 	&verb_policy_lint,
 	&verb_policy_sign,

@@ -20,6 +20,7 @@ extern const struct verb verb_device_quarantine;
 extern const struct verb verb_device_reinstate;
 extern const struct verb verb_device_allow_key;
 extern const struct verb verb_device_group;
+extern const struct verb verb_device_inventory;
 extern const struct verb verb_fleet_rules;
 extern const struct verb verb_fleet_freeze;
 extern const struct verb verb_fleet_thaw;

@@ -386,6 +386,10 @@ class World:
     iat, exp = 1767225600, 1798761600
 
 
+def inventory_digest(item, value):
+    return sha256(lp("conclave-inventory-v1", item, value))
+
+
 POLICY = {
     "v": 1, "policy_version": 7, "boot": {"max_keys": 3, "max_step": 1000},
     "measurements": {"kernel": [stream("kernel").hex(), stream("kernel 2").hex()],
@@ -407,6 +411,29 @@ def claims(w, nonces, share_set_hash):
         digests={"kernel": b64u(stream("kernel")), "conclave-device": b64u(stream("binary"))},
         place={"lat_e7": 599139000, "lon_e7": -107522000, "accuracy_mm": 25000},
         region={"region": "NO", "state": "Oslo", "city": "Oslo"}, place_source="gnss")
+
+
+POLICY_FULL = {
+    **POLICY,
+    "place": {"regions": ["NO"], "areas": [
+        {"name": "depot", "centre": [599139000, 107522000], "radius_m": 500},
+        {"name": "yard", "polygon": [[0, 0], [0, 1000], [1000, 1000]]}], "max_accuracy_m": 50,
+        "max_age_seconds": 60, "sources": [{"source": "gpsd", "receiver": "u-blox"}]},
+    "platform": {"kernel": ["6.1.0-31-amd64"], "boot_state": ["secure"],
+                 "cmdline": [sha256("ro quiet").hex()]},
+    "inventory": {"required": ["dmi.*"], "recorded": ["net.*"]},
+}
+
+
+def full_claims(claims):
+    """The same with every claim that there is."""
+    more = {
+        "kernel": "6.1.0-31-amd64", "boot_state": "secure", "cmdline": b64u(sha256("ro quiet")),
+        "inventory": {name: b64u(inventory_digest(name, value)) for name, value in (
+            ("dmi.product_serial", "CZ1234ABCD"), ("net.eth0", "02:00:00:00:00:01"))},
+        "place": {**claims["place"], "age_s": 7}, "place_source": "gpsd",
+        "place_receiver": "u-blox", "place_firmware": "SPG 3.01"}
+    return {**claims, **more}
 
 
 def signed_documents(w):
@@ -568,6 +595,9 @@ def vectors():
     token_claims = claims(w, [v["nonce"], v["nonce_other"]], docs["share_set_hash"])
     v["evidence_claims"] = compact(token_claims)
     v["evidence"] = jws_sign("eat+jwt", token_claims, w.attestation)
+    v["evidence_full"] = jws_sign("eat+jwt", full_claims(token_claims), w.attestation)
+    v["policy_full"] = compact(POLICY_FULL)
+    v["inventory_digest"] = inventory_digest("net.eth0", "02:00:00:00:00:01")
     messages = exchange(w, docs, v["nonce"], v["evidence"])
     v.update(messages)
     v.update(macs(w, messages))
@@ -636,6 +666,7 @@ def seeds(v):
                 for i, name in enumerate(signed)})
     out["enrol_plain/plain"] = v["enrol_plain"].encode()
     out["policy/policy"] = v["policy"].encode()
+    out["policy/full"] = v["policy_full"].encode()
     for name in order + ["policy", "evidence_claims"]:
         out[f"json/{name}"] = v[name].encode()
     out["lp/example"] = v["lp_example"]

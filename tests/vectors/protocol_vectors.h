@@ -275,6 +275,43 @@ static const char v_evidence[] =
 	"CwibG9uX2U3IjotMTA3NTIyMDAwLCJhY2N1cmFjeV9tbSI6MjUwMDB9LCJyZWdpb24iOnsicmVnaW9uIjoiTk8iL"
 	"CJzdGF0ZSI6Ik9zbG8iLCJjaXR5IjoiT3NsbyJ9LCJwbGFjZV9zb3VyY2UiOiJnbnNzIn0.V05QYc3l0nyA0G_fP"
 	"0Soyf3_S9WFZ16aVJuAED4uDeIXsOPbH67tYYo22V76DLR2TA-uxVq-UQqs6_6vg5s3Nw";
+static const char v_evidence_full[] =
+	"eyJhbGciOiJFUzI1NiIsInR5cCI6ImVhdCtqd3QifQ.eyJlYXRfcHJvZmlsZSI6InRhZzpjb25jbGF2ZS5pbnRlc"
+	"m5hbCwyMDI2OnVubG9jay0xIiwiZWF0X25vbmNlIjpbIm9RaTVzcm9EUTNjOFM4LWdDVlBvQWdBQUFBQUhXODBWN"
+	"FYtM3RaVUxWdE1lUFFLU0pyQ2Y1dyIsIklONXg2N0NXcDROcUFRSG43OGx6aFFBQUFBQUFBQUFGOUh1emh2LXlXV"
+	"1FWVUswZEVhUm9hQSJdLCJwdXJwb3NlIjoidW5sb2NrIiwidWVpZCI6IkFjZU5aTHBSM1NzMXJXUjlWdlkxZXlWc"
+	"WNIQjFNU1Jrc0VSTjZNVk9JRWtvIiwiY25mIjp7Imp3ayI6eyJrdHkiOiJPS1AiLCJjcnYiOiJYMjU1MTkiLCJ4I"
+	"joiVlhJRW9wOGtmVF9JZUVUUjI3WktxQ1FnRTZvMUVIU0UzMmFsVEduRjF6MCJ9fSwidm9sdW1lIjoiX1pLSTI4Z"
+	"F9wcWFpVk9sVGpjSEt0USIsImVwb2NoIjozLCJzaGFyZV9zZXQiOiJYdkFDdHQ2V2tFX0JEQklEbTZmLVhLM0Roe"
+	"HpYQXRyUE9TRHFQUndJX29nIiwib2VtaWQiOiJhY21lIiwiaHdtb2RlbCI6InB1bXAgXCJta1xcMlwiIiwiaHd2Z"
+	"XJzaW9uIjoiMS40Iiwic3duYW1lIjoiY29uY2xhdmUtZGV2aWNlIiwic3d2ZXJzaW9uIjoiMC4xLjAiLCJib290Y"
+	"291bnQiOjQxLCJ1cHRpbWUiOjEyLCJkYmdzdGF0IjoiZGlzYWJsZWQtcGVybWFuZW50bHkiLCJpYXQiOjE3NjcyM"
+	"jU2MDAsImJvb3RfaWQiOiJSQVB0eHprNDNaRlhvY0gtalRUWnZBIiwiZGlnZXN0cyI6eyJrZXJuZWwiOiJ4VEhlV"
+	"2lvX1R4WG9kNkZYOGhHaDFNZGJRUE9iU3o3RERPd0dVY19kZ09JIiwiY29uY2xhdmUtZGV2aWNlIjoidUF0a19vY"
+	"1ZCZkZhNFU1TU9IQ0gtOENYdVEyczZXY3k3VWUzd0RQRWVtSSJ9LCJwbGFjZSI6eyJsYXRfZTciOjU5OTEzOTAwM"
+	"CwibG9uX2U3IjotMTA3NTIyMDAwLCJhY2N1cmFjeV9tbSI6MjUwMDAsImFnZV9zIjo3fSwicmVnaW9uIjp7InJlZ"
+	"2lvbiI6Ik5PIiwic3RhdGUiOiJPc2xvIiwiY2l0eSI6Ik9zbG8ifSwicGxhY2Vfc291cmNlIjoiZ3BzZCIsImtlc"
+	"m5lbCI6IjYuMS4wLTMxLWFtZDY0IiwiYm9vdF9zdGF0ZSI6InNlY3VyZSIsImNtZGxpbmUiOiI3emNYVWlKU1lyT"
+	"k1GZWZJcVdFRVo2eUwtZFQ1ZFhmbGhkeS1HTVVES0ZVIiwiaW52ZW50b3J5Ijp7ImRtaS5wcm9kdWN0X3Nlcmlhb"
+	"CI6IkFfRElVdGNsYTJnc28wNDA0dHpidFBmcTB1aUlQeFdRT2h1M2ZSSUI1dDgiLCJuZXQuZXRoMCI6Ikc4MDRoM"
+	"1c2NWJVLVBXaFBrUllSWFNMeXlwQjBfZ3JTaW82aGlYakhRVXMifSwicGxhY2VfcmVjZWl2ZXIiOiJ1LWJsb3giL"
+	"CJwbGFjZV9maXJtd2FyZSI6IlNQRyAzLjAxIn0.CBVLsvhoC7njgfLAGKyQRGa1HPkrRM9uEsNV6z-_8Jt6qMxyF"
+	"_zobKJ3JYrX8Zaf3m78sdGt2aQpFjC6_Ns8eg";
+static const char v_policy_full[] =
+	"{\"v\":1,\"policy_version\":7,\"boot\":{\"max_keys\":3,\"max_step\":1000},\"measurements"
+	"\":{\"kernel\":[\"c531de5a2a3f4f15e877a157f211a1d4c75b40f39b4b3ec30cec0651cfdd80e2\",\"1"
+	"9371811ef17f157fe8b8252ec66e3df811ab8ebbc03fd0bd12535943599da2a\"],\"conclave-device\":["
+	"\"b80b64fe871505f15ae14e4c387087fbc097b90dace96732ed47b7c033c47a62\"]},\"place\":{\"regi"
+	"ons\":[\"NO\"],\"areas\":[{\"name\":\"depot\",\"centre\":[599139000,107522000],\"radius_"
+	"m\":500},{\"name\":\"yard\",\"polygon\":[[0,0],[0,1000],[1000,1000]]}],\"max_accuracy_m\""
+	":50,\"max_age_seconds\":60,\"sources\":[{\"source\":\"gpsd\",\"receiver\":\"u-blox\"}]},"
+	"\"iat\":{\"max_age_seconds\":300,\"max_ahead_seconds\":60},\"lease_seconds\":86400,\"rev"
+	"eal_reason\":true,\"platform\":{\"kernel\":[\"6.1.0-31-amd64\"],\"boot_state\":[\"secure"
+	"\"],\"cmdline\":[\"ef371752225262b34c15e7c8a9610467ac8bf9d4f97577e585dcbe18c5032855\"]},"
+	"\"inventory\":{\"required\":[\"dmi.*\"],\"recorded\":[\"net.*\"]}}";
+static const uint8_t v_inventory_digest[32] = {
+	0x1b, 0xcd, 0x38, 0x87, 0x75, 0xba, 0xe5, 0xb5, 0x3e, 0x3d, 0x68, 0x4f, 0x91, 0x16, 0x11, 0x5d,
+	0x22, 0xf2, 0xca, 0x90, 0x74, 0xfe, 0x0a, 0xd2, 0x8a, 0x8e, 0xa1, 0x89, 0x78, 0xc7, 0x41, 0x4b};
 static const uint8_t v_sealed_share[80] = {
 	0x49, 0x73, 0x04, 0x46, 0x7d, 0xcd, 0x54, 0xc5, 0x7e, 0x68, 0x20, 0x88, 0xfe, 0x8b, 0xf8, 0x5a,
 	0x7e, 0x0f, 0x67, 0xe5, 0xe6, 0x52, 0xc9, 0x33, 0xc6, 0xd2, 0x6f, 0x05, 0xea, 0xc4, 0xd8, 0x3f,

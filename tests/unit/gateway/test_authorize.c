@@ -83,6 +83,7 @@ static void good(void)
 	strcpy(claims->state, "hessen");
 	strcpy(claims->city, "kassel");
 	f->policy.boot = f->policy.measurements = f->policy.place = f->policy.iat = POLICY_RULES;
+	f->policy.platform = f->policy.inventory = POLICY_NOT_REQUIRED;
 	f->policy.boot_max_keys = 2;
 	f->policy.boot_max_step = 10;
 	f->policy.measurement_count = 1;
@@ -287,7 +288,7 @@ static void the_first_of_two_faults_names_the_reason(void **state)
 	}
 }
 
-/* Each reason that a verdict can have is in the table above, or in test_authorize_{tpm,place}.c. */
+/* Each reason that a verdict can have is in the table above, or in test_authorize_{tpm,place,residency}.c. */
 static void every_reason_is_tested(void **state)
 {
 	static const enum reason elsewhere[] = { REASON_RELEASE, REASON_RATE_LIMITED,
@@ -295,7 +296,8 @@ static void every_reason_is_tested(void **state)
 		REASON_QUOTE_FORMAT, REASON_QUOTE_ALGORITHM, REASON_QUOTE_SIGNATURE,
 		REASON_QUOTE_TYPE, REASON_QUOTE_KEY, REASON_QUOTE_TOKEN, REASON_QUOTE_SELECTION,
 		REASON_QUOTE_DIGEST, REASON_PCR_MISMATCH, REASON_FIRMWARE_MISMATCH,
-		REASON_PLACE_SOURCE, REASON_PLACE_STALE, REASON_PLACE_ACCURACY,
+		REASON_PLACE_SOURCE, REASON_PLACE_STALE, REASON_PLACE_ACCURACY, REASON_RESIDENCY_MISSING,
+		REASON_RESIDENCY_MISMATCH, REASON_INVENTORY_MISSING, REASON_INVENTORY_MISMATCH,
 		/* test_authorize_group.c */
 		REASON_TRUST_CLASS, REASON_CLIENT_VERSION, REASON_REFERENCE_EXPIRED,
 		REASON_WINDOW_CLOSED, REASON_QUOTA_REACHED, REASON_APPROVAL_REQUIRED,

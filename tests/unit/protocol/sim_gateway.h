@@ -12,7 +12,7 @@
 #include "protocol/message.h"
 #include "tests/unit/protocol/sim_random.h"
 
-#define SIM_BODY_MAX 7168
+#define SIM_BODY_MAX CV_BODY_MAX
 #define SIM_SPENT_MAX 256
 #define SIM_BOOT_KEYS 3
 #define SIM_YEAR_S 31536000

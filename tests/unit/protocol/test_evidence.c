@@ -1,4 +1,5 @@
 #include "protocol/evidence.h"
+#include "protocol/inventory.h"
 
 #include "tests/unit/protocol/check.h"
 #include "tests/unit/protocol/damage.h"
@@ -122,7 +123,8 @@ static void the_largest_token_fits(void **state)
 	char text[CV_EVIDENCE_MAX + 1], work[CV_EVIDENCE_MAX];
 	struct evidence_platform *p = &ev.platform;
 	char *const texts[] = {p->oemid, p->hwmodel, p->hwversion, p->swname, p->swversion,
-		p->region, p->state, p->city, p->place_source};
+		p->region, p->state, p->city, p->place_source, p->place_receiver,
+		p->place_firmware, p->kernel, p->boot_state};
 	size_t len;
 
 	(void)state;
@@ -136,6 +138,13 @@ static void the_largest_token_fits(void **state)
 		memset(p->digests[i].name, 'a', CV_NAME_MAX);
 		p->digests[i].name[0] = (char)('a' + i);
 	}
+	p->inventory_count = CV_INVENTORY_MAX;
+	for (size_t i = 0; i < CV_INVENTORY_MAX; i++) {
+		memset(p->inventory[i].name, 'a', CV_NAME_MAX);
+		p->inventory[i].name[0] = (char)('a' + i);
+	}
+	p->has_cmdline = p->has_place_age = 1;
+	p->place_age_s = UINT32_MAX;
 	p->bootcount = p->uptime_s = p->iat_s = CV_JSON_INTEGER_MAX;
 	p->lat_e7 = -900000000;
 	p->lon_e7 = -1800000000;
@@ -308,16 +317,49 @@ static void another_profile_is_reported_and_nothing_else(void **state)
 	assert_true(all_zero(&ev, sizeof(ev)));
 }
 
-static void a_token_over_its_limit_is_refused(void **state)
+static void decodes_every_claim_that_the_reference_wrote(void **state)
 {
-	static char text[DOCUMENT_BUF], claims[8192];
+	static struct evidence full;
+	const struct evidence_platform *p = &full.platform;
 
 	(void)state;
-	snprintf(claims, sizeof(claims), "%-4600s", v_evidence_claims);
+	assert_int_equal(evidence_decode(&full, v_evidence_full, TEXT_LEN(v_evidence_full),
+				 v_attestation_public),
+		CV_OK);
+	assert_string_equal(p->kernel, "6.1.0-31-amd64");
+	assert_string_equal(p->boot_state, "secure");
+	assert_int_equal(p->has_cmdline, 1);
+	assert_int_equal(p->inventory_count, 2);
+	assert_string_equal(p->inventory[1].name, "net.eth0");
+	assert_memory_equal(p->inventory[1].value, v_inventory_digest, CV_HASH_BYTES);
+	assert_int_equal(p->has_place_age, 1);
+	assert_int_equal(p->place_age_s, 7);
+	assert_string_equal(p->place_source, "gpsd");
+	assert_string_equal(p->place_receiver, "u-blox");
+	assert_string_equal(p->place_firmware, "SPG 3.01");
+}
+
+static void the_digest_of_a_part_is_the_references(void **state)
+{
+	static const char address[] = "02:00:00:00:00:01";
+	uint8_t digest[CV_HASH_BYTES];
+
+	(void)state;
+	assert_int_equal(
+		inventory_digest(digest, "net.eth0", address, sizeof(address) - 1), CV_OK);
+	assert_memory_equal(digest, v_inventory_digest, sizeof(digest));
+}
+
+static void a_token_over_its_limit_is_refused(void **state)
+{
+	static char text[DOCUMENT_BUF], claims[CV_EVIDENCE_MAX];
+
+	(void)state;
+	snprintf(claims, sizeof(claims), "%-7600s", v_evidence_claims);
 	document_make(text, EVIDENCE_TYP, NULL, claims, v_attestation_private);
 	assert_true(strlen(text) > CV_EVIDENCE_MAX);
 	assert_int_equal(damage_run(decode, text, strlen(text)), CV_ERR_TOO_LONG);
-	snprintf(claims, sizeof(claims), "%-4400s", v_evidence_claims);
+	snprintf(claims, sizeof(claims), "%-7400s", v_evidence_claims);
 	document_make(text, EVIDENCE_TYP, NULL, claims, v_attestation_private);
 	assert_int_equal(damage_run(decode, text, strlen(text)), CV_OK);
 }
@@ -336,6 +378,8 @@ int main(void)
 		cmocka_unit_test(refuses_other_claims_well_signed),
 		cmocka_unit_test(too_many_nonces_or_digests_are_refused),
 		cmocka_unit_test(another_profile_is_reported_and_nothing_else),
+		cmocka_unit_test(decodes_every_claim_that_the_reference_wrote),
+		cmocka_unit_test(the_digest_of_a_part_is_the_references),
 		cmocka_unit_test(a_token_over_its_limit_is_refused),
 	};
 

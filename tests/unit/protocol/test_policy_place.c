@@ -62,6 +62,20 @@ static void decodes_every_rule(void **state)
 	damage_reports_no_memory(decode, text, TEXT_LEN(text));
 }
 
+static void decodes_what_the_reference_wrote(void **state)
+{
+	(void)state;
+	assert_int_equal(decode(v_policy_full, TEXT_LEN(v_policy_full)), CV_OK);
+	assert_int_equal(policy.area_count, 2);
+	assert_int_equal(policy.max_age_s, 60);
+	assert_string_equal(policy.kernels.names[0], "6.1.0-31-amd64");
+	assert_string_equal(policy.boot_states.names[0], "secure");
+	assert_int_equal(policy.cmdline_count, 1);
+	assert_string_equal(policy.inventory_required.names[0], "dmi.*");
+	assert_string_equal(policy.inventory_recorded.names[0], "net.*");
+	assert_int_equal(policy_lint(&policy, NULL, 0), CV_OK);
+}
+
 static void says_what_is_wrong(void **state)
 {
 	static const struct {
@@ -168,6 +182,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(decodes_every_rule),
+		cmocka_unit_test(decodes_what_the_reference_wrote),
 		cmocka_unit_test(says_what_is_wrong),
 		cmocka_unit_test(limits_hold),
 	};
