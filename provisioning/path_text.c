@@ -51,7 +51,7 @@ void path_text(char *out, size_t cap, const char *path)
 	out[at] = '\0';
 }
 
-void problem_add(const struct context *ctx, cJSON *list, const char *path, const char *what)
+cJSON *problem_add(const struct context *ctx, cJSON *list, const char *path, const char *what)
 {
 	char text[PATH_TEXT_BUF], line[PATH_TEXT_BUF];
 	cJSON *item;
@@ -60,9 +60,10 @@ void problem_add(const struct context *ctx, cJSON *list, const char *path, const
 	path_text(line, sizeof(line), what);
 	say(ctx, "problem: %s: %s", text, line);
 	if (list == NULL)
-		return;
+		return NULL;
 	item = cJSON_CreateObject();
 	cJSON_AddStringToObject(item, "path", text);
 	cJSON_AddStringToObject(item, "problem", line);
 	cJSON_AddItemToArray(list, item);
+	return item;
 }

@@ -11,8 +11,8 @@ void path_text(char *out, size_t cap, const char *path);
 
 /*
  * A line for people (not under --json) and a member of `list` (NULL: none): something is wrong with
- * `path`, "" being the volume as a whole.
+ * `path`, "" being the volume as a whole. The member, or NULL.
  */
-void problem_add(const struct context *ctx, cJSON *list, const char *path, const char *what);
+cJSON *problem_add(const struct context *ctx, cJSON *list, const char *path, const char *what);
 
 #endif
