@@ -143,9 +143,10 @@ static enum cv_err check_all(struct check *c)
 		err = tree_root(&c->v->tree, &root);
 	if (!err)
 		err = check_node(c, root, root->ptr.block, UINT64_MAX);
+	if (err)
+		return err;
 	check_end_object(c);
-	if (!err)
-		err = check_names(c);
+	err = check_names(c);
 	if (err)
 		return err;
 	c->report->orphans = c->orphan_count;

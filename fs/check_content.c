@@ -26,8 +26,10 @@ static enum cv_err check_run(
 	if (err)
 		return err;
 	c->report->data_blocks += count;
-	if (blocks_read(c->v, e, count, c->block) == CV_OK)
-		return CV_OK;
+	err = blocks_read(c->v, e, count, c->block);
+	if (!err || err == CV_ERR_MEMORY)
+		return err;
+	err = CV_OK;
 	for (size_t i = 0; i < count && !err; i++)
 		err = check_block(c, object, index + i, &e[i]);
 	return err;
