@@ -70,6 +70,13 @@ static enum cv_err entry_opens(struct volume *v, const uint8_t *entry)
 	return err;
 }
 
+static enum cv_err entry_has_key(struct volume *v, const uint8_t *entry)
+{
+	unsigned id = le16(entry + 6);
+
+	return v->super->keyring[id].state == KEY_EMPTY ? CV_ERR_TAMPERED : CV_OK;
+}
+
 static enum cv_err entry_claim(struct volume *v, const uint8_t *entry)
 {
 	return alloc_claim(&v->alloc, le48(entry));
@@ -98,6 +105,8 @@ static enum cv_err replay_frame(struct replay *p, const struct frame_head *h, ui
 
 	if (!records_valid(records, h->len, volume_blocks(v)))
 		return damage(p, h->seq, position, "its records break a rule");
+	if (each_entry(v, records, h->len, entry_has_key))
+		return damage(p, h->seq, position, "it names a key that the superblock lacks");
 	if (h->seq > p->durable) {
 		/* the data went before it; whether it arrived is open */
 		err = each_entry(v, records, h->len, entry_opens);
