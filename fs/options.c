@@ -23,7 +23,7 @@ const char options_help[] =
 	"  --mount-point PATH   unmount there at the end, if that is allowed\n"
 	"  --read-only          write nothing to the container\n"
 	"  --min-generation G   refuse an older volume\n"
-	"  --accept-older       go on when the newest superblocks are unreadable\n"
+	"  --accept-older       go on when the newest superblocks are unreadable or the log is damaged\n"
 	"  --cache-mib M        memory for tree nodes (default 64)\n"
 	"  --sandbox MODE       require or best-effort (default)\n"
 	"  -o OPT,...           options of the mount:\n"

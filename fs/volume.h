@@ -81,7 +81,9 @@ struct volume_open_options {
 	const uint8_t *secret; /* CV_SECRET_BYTES: unlock secret or recovery code, borrowed */
 	bool read_only;
 	uint64_t min_generation; /* CV_ERR_TOO_OLD below this; 0 = any */
-	bool accept_older;  /* go on with the older pair when both newest slots are unreadable */
+	/* Go on with the newest superblock that opens, whatever the others are, and with the log up to
+	 * the place where it is damaged; volume_notice then says what was given up. */
+	bool accept_older;
 	size_t cache_bytes; /* node cache; 0 = default (64 MiB) */
 };
 
