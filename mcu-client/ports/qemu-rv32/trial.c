@@ -26,7 +26,7 @@ static int spoiled, halts;
 /* So that the test knows what to look for in memory. */
 static void master_secret_print(const mbedtls_ssl_context *ssl)
 {
-	const mbedtls_ssl_session *session = mbedtls_ssl_get_session_pointer(ssl);
+	const mbedtls_ssl_session *session = ssl->MBEDTLS_PRIVATE(session);
 	const unsigned char *p = session->MBEDTLS_PRIVATE(master);
 	char digits[3] = {0};
 
