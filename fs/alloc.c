@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #define NIBBLES 0x1111111111111111u
+#define ZONE_WANT_MAX 32 /* blocks of one write that still count as a small one */
 
 enum cv_err alloc_init(struct alloc *a, struct tree *tree, uint64_t blocks)
 {
@@ -239,6 +240,60 @@ static uint64_t take_run(
 	return n;
 }
 
+void alloc_zone_set(struct alloc *a, uint64_t first, uint64_t count)
+{
+	a->zone_first = first;
+	a->zone_count = count;
+	a->zone_used = 0;
+}
+
+bool alloc_zone_low(const struct alloc *a)
+{
+	return a->zone_used >= a->zone_count / 4 * 3;
+}
+
+bool alloc_zone_again(struct alloc *a)
+{
+	const struct region *r;
+	uint64_t unused = 0;
+
+	if (a->zone_count == 0 || alloc_load(a, a->zone_first))
+		return false;
+	r = a->region[a->zone_first / REGION_BLOCKS];
+	for (uint64_t b = a->zone_first; b < a->zone_first + a->zone_count; b++) {
+		uint64_t bit = b % REGION_BLOCKS;
+
+		unused += ~r->busy[bit / 64] >> (bit % 64) & 1;
+	}
+	if (unused < a->zone_count / 2)
+		return false;
+	a->zone_used = 0;
+	return true;
+}
+
+/* A few blocks in the zone; false if it has none left. */
+static bool take_in_zone(
+	struct alloc *a, uint64_t want, uint64_t groups_left, uint64_t *first, uint64_t *count)
+{
+	uint64_t i = a->zone_first / REGION_BLOCKS;
+	uint64_t at = a->zone_first + a->zone_used;
+	uint64_t left = a->zone_count - a->zone_used;
+	uint64_t bit;
+
+	if (want > ZONE_WANT_MAX || left == 0 || alloc_load(a, at))
+		return false;
+	bit = find_free(a, i, at % REGION_BLOCKS, alloc_free_groups(a) > groups_left);
+	if (i * REGION_BLOCKS + bit >= at + left) {
+		a->zone_used = a->zone_count;
+		return false;
+	}
+	*first = i * REGION_BLOCKS + bit;
+	left -= *first - at;
+	*count = take_run(a, i, bit, want < left ? want : left, groups_left);
+	a->zone_used = *first + *count - a->zone_first;
+	return *count > 0;
+}
+
 enum cv_err alloc_take_data(
 	struct alloc *a, uint64_t want, uint64_t groups_left, uint64_t *first, uint64_t *count)
 {
@@ -246,6 +301,8 @@ enum cv_err alloc_take_data(
 	uint64_t start = a->data_cursor;
 	uint64_t from = start % REGION_BLOCKS;
 
+	if (take_in_zone(a, want, groups_left, first, count))
+		return CV_OK;
 	/* one more than all: the first region is looked at again from its beginning */
 	for (uint64_t k = 0; k <= a->regions; k++) {
 		uint64_t i = (start / REGION_BLOCKS + k) % a->regions;

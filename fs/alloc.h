@@ -43,6 +43,9 @@ struct alloc {
 	uint64_t busy_groups;
 	uint64_t node_cursor;
 	uint64_t data_cursor;
+	uint64_t zone_first; /* blocks that were written before, for small writes (ahead.h) */
+	uint64_t zone_count; /* 0: none */
+	uint64_t zone_used;  /* how far it was looked through */
 	uint64_t pending_now; /* blocks freed in the running window, and so on */
 	uint64_t pending_cut;
 	uint64_t pending_before;
@@ -79,6 +82,12 @@ CV_MUST_CHECK enum cv_err alloc_load(struct alloc *a, uint64_t block);
  */
 CV_MUST_CHECK enum cv_err alloc_take_data(
 	struct alloc *a, uint64_t want, uint64_t groups_left, uint64_t *first, uint64_t *count);
+/* From now on small writes take their blocks there while it has any. It lies in one region. */
+void alloc_zone_set(struct alloc *a, uint64_t first, uint64_t count);
+/* It comes to its end, or there is none. */
+bool alloc_zone_low(const struct alloc *a);
+/* Once more from its start, if half of it has become free again. */
+bool alloc_zone_again(struct alloc *a);
 /* Gives back taken blocks that nothing came to use. */
 void alloc_cancel(struct alloc *a, uint64_t first, uint64_t count);
 /* An aligned group of 4, taken and used. CV_ERR_FULL. */

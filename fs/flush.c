@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <time.h>
 
+#include "fs/ahead.h"
 #include "fs/checkpoint.h"
 #include "fs/state.h"
 #include "host/log.h"
@@ -75,6 +76,10 @@ enum cv_err flush_wait(struct volume *v)
 		return CV_ERR_READ_ONLY;
 	if (!v->log.active)
 		return CV_OK;
+	if (v->flush.started && !v->flush.ahead && ahead_wanted(v)) {
+		v->flush.ahead = true;
+		(void)pthread_cond_signal(&v->flush.wake);
+	}
 	while (!v->frozen && v->log.durable < newest) {
 		if (v->flush.leading)
 			(void)pthread_cond_wait(&v->flush.done, &v->lock);
@@ -107,11 +112,11 @@ static void sleep_a_while(struct volume *v)
 	struct timespec end;
 
 	f->idle = true;
-	while (!f->stop && !anything_new(v))
+	while (!f->stop && !f->ahead && !anything_new(v))
 		(void)pthread_cond_wait(&f->wake, &v->lock);
 	f->idle = false;
 	end = seconds_from_now(FLUSH_EVERY_S);
-	while (!f->stop && !f->kick)
+	while (!f->stop && !f->kick && !f->ahead)
 		if (pthread_cond_timedwait(&f->wake, &v->lock, &end) == ETIMEDOUT)
 			break;
 }
@@ -129,6 +134,9 @@ static void *flusher(void *user)
 		sleep_a_while(v);
 		if (f->stop)
 			break;
+		if (f->ahead)
+			ahead_prepare(v);
+		f->ahead = false;
 		now = seconds_from_now(0);
 		if (v->frozen)
 			f->kick = false;

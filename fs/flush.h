@@ -12,6 +12,7 @@
 
 #include <pthread.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "protocol/err.h"
 
@@ -28,6 +29,8 @@ struct flush {
 	bool stop;
 	bool idle; /* the thread sleeps until flusher_wake */
 	bool kick; /* a checkpoint is due */
+	bool ahead;     /* a zone is wanted (ahead.h) */
+	uint64_t waits; /* flush_wait since the last one */
 	bool told; /* the log line about a frozen volume is written */
 	pthread_cond_t wake;
 };

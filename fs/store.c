@@ -90,6 +90,13 @@ static enum cv_err file_store_resize(struct store *s, uint64_t bytes)
 	return ftruncate(fd, (off_t)bytes) ? write_error(errno) : CV_OK;
 }
 
+static bool file_store_sparse(struct store *s, uint64_t offset, uint64_t len)
+{
+	off_t hole = lseek(((struct store_file *)s)->fd, (off_t)offset, SEEK_HOLE);
+
+	return hole >= 0 && (uint64_t)hole < offset + len;
+}
+
 static enum cv_err file_store_discard(struct store *s, uint64_t offset, uint64_t len)
 {
 	int fd = ((struct store_file *)s)->fd;
@@ -118,6 +125,7 @@ static const struct store_ops file_ops = {
 	.size = file_store_size,
 	.resize = file_store_resize,
 	.discard = file_store_discard,
+	.sparse = file_store_sparse,
 };
 
 void store_file_init(struct store_file *s, int fd)

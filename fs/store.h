@@ -9,6 +9,7 @@
 #ifndef CONCLAVE_FS_STORE_H
 #define CONCLAVE_FS_STORE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,6 +24,8 @@ struct store_ops {
 	enum cv_err (*size)(struct store *s, uint64_t *bytes);
 	/* These two may be NULL: CV_ERR_NOT_SUPPORTED. */
 	enum cv_err (*resize)(struct store *s, uint64_t bytes);
+	/* NULL: it never is */
+	bool (*sparse)(struct store *s, uint64_t offset, uint64_t len);
 	enum cv_err (*discard)(struct store *s, uint64_t offset, uint64_t len);
 };
 
@@ -68,6 +71,12 @@ CV_MUST_CHECK static inline enum cv_err store_resize(struct store *s, uint64_t b
 }
 
 /* The content of a range is needed no more: its space goes back to what is below. */
+/* A part of the range has no place in the filesystem below yet. */
+static inline bool store_sparse(struct store *s, uint64_t offset, uint64_t len)
+{
+	return s->ops->sparse && s->ops->sparse(s, offset, len);
+}
+
 CV_MUST_CHECK static inline enum cv_err store_discard(
 	struct store *s, uint64_t offset, uint64_t len)
 {

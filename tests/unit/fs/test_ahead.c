@@ -1,0 +1,135 @@
+/* Space written ahead of small writes, over a real sparse file. */
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "fs/ahead.h"
+#include "fs/checkpoint.h"
+#include "fs/data_blocks.h"
+#include "tests/unit/fs/support.h"
+
+#define SIZE ((uint64_t)256 << 20)
+
+static int container;
+static struct store_file store;
+
+static struct volume *open_sparse(void)
+{
+	struct volume_create_options create = test_create_options(SIZE);
+	struct volume_open_options o = test_open_options();
+	struct volume *v = NULL;
+
+	container = memfd_create("volume", MFD_CLOEXEC);
+	assert_true(container >= 0);
+	assert_int_equal(ftruncate(container, (off_t)SIZE), 0);
+	store_file_init(&store, container);
+	assert_int_equal(volume_create_store(&store.store, &create, NULL), CV_OK);
+	assert_int_equal(volume_open_store(&v, &store.store, &o, NULL), CV_OK);
+	return v;
+}
+
+static void close_sparse(struct volume *v)
+{
+	assert_clean(v);
+	assert_int_equal(volume_close(v), CV_OK);
+	(void)close(container);
+}
+
+static void prepare(struct volume *v)
+{
+	unsigned waits = 0;
+
+	while (!ahead_wanted(v))
+		assert_true(++waits < 100);
+	(void)pthread_mutex_lock(&v->lock);
+	ahead_prepare(v);
+	(void)pthread_mutex_unlock(&v->lock);
+	assert_true(v->alloc.zone_count > 0);
+}
+
+static uint64_t place_of(struct volume *v, uint64_t file, uint64_t block)
+{
+	struct map_entry e;
+
+	assert_int_equal(blocks_map(v, file, block, 1, &e), CV_OK);
+	return e.block;
+}
+
+static bool in_zone(const struct alloc *a, uint64_t block)
+{
+	return block >= a->zone_first && block < a->zone_first + a->zone_count;
+}
+
+static void small_writes_go_to_space_that_is_there(void **state)
+{
+	static uint8_t data[100 * BLOCK_BYTES];
+	struct volume *v = open_sparse();
+	uint64_t file = make_file(v, "/f");
+
+	(void)state;
+	prepare(v);
+	assert_false(store_sparse(v->store, v->alloc.zone_first * BLOCK_BYTES,
+		v->alloc.zone_count * BLOCK_BYTES));
+	write_at(v, file, 0, data, 300);
+	assert_true(in_zone(&v->alloc, place_of(v, file, 0)));
+	write_at(v, file, BLOCK_BYTES, data, sizeof(data));
+	assert_false(in_zone(&v->alloc, place_of(v, file, 1)));
+	close_sparse(v);
+}
+
+static void a_used_up_zone_is_made_anew_or_used_again(void **state)
+{
+	struct volume *v = open_sparse();
+	uint64_t file = make_file(v, "/f");
+	uint64_t first;
+
+	(void)state;
+	prepare(v);
+	first = v->alloc.zone_first;
+	for (uint64_t i = 0; !alloc_zone_low(&v->alloc); i++)
+		write_at(v, file, i * BLOCK_BYTES, "x", 1);
+	/* all of it is in use: another one */
+	prepare(v);
+	assert_int_not_equal(v->alloc.zone_first, first);
+	first = v->alloc.zone_first;
+	while (!alloc_zone_low(&v->alloc))
+		write_at(v, file, 0, "y", 1);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(checkpoint_run(v, SUPER_OPEN), CV_OK);
+	/* nearly all of it has come back */
+	prepare(v);
+	assert_int_equal(v->alloc.zone_first, first);
+	assert_false(alloc_zone_low(&v->alloc));
+	close_sparse(v);
+}
+
+static void a_zone_keeps_no_space_back(void **state)
+{
+	static uint8_t data[1 << 20];
+	struct volume *v = open_sparse();
+	uint64_t file = make_file(v, "/f");
+	enum cv_err err = CV_OK;
+	uint64_t at = 0;
+	size_t done;
+
+	(void)state;
+	prepare(v);
+	while (!err) {
+		err = data_write(v, file, at, data, sizeof(data), &done);
+		at += done;
+	}
+	assert_int_equal(err, CV_ERR_FULL);
+	assert_true(at > SIZE * 9 / 10);
+	close_sparse(v);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(small_writes_go_to_space_that_is_there),
+		cmocka_unit_test(a_used_up_zone_is_made_anew_or_used_again),
+		cmocka_unit_test(a_zone_keeps_no_space_back),
+	};
+
+	support_init();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
