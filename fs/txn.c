@@ -230,6 +230,9 @@ static enum cv_err write_frame(struct volume *v, const struct txn *t)
 {
 	enum cv_err err = CV_ERR_INTERNAL;
 
+	/* checkpoint_make_room has seen to it */
+	if (!log_has_room(&v->log, t->len))
+		return CV_ERR_INTERNAL;
 	err = log_append(&v->log, t->buf, t->len);
 	if (err)
 		v->frozen = true;

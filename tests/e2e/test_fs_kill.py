@@ -298,3 +298,24 @@ def test_a_kill_while_many_threads_fsync(start, container):
         assert (again.point / name).read_bytes() == content
     again.close()
     assert b"problems=0" in fs.tool("check", container).stdout
+
+
+def test_writeback_off_keeps_every_write(start, container):
+    """Neither closed nor fsynced: what write(2) has returned for is there."""
+    volume = start(args=["-o", "writeback=off"])
+    fd = os.open(volume.point / "f", os.O_CREAT | os.O_WRONLY)
+    data = b""
+    for n in range(300):
+        piece = os.urandom(1 + 37 * n % 5000)
+        assert os.write(fd, piece) == len(piece)
+        data += piece
+    volume.process.kill()
+    try:
+        os.close(fd)
+    except OSError:
+        pass
+    volume.kill()
+    again = start()
+    assert (again.point / "f").read_bytes() == data
+    again.close()
+    assert b"problems=0" in fs.tool("check", container).stdout

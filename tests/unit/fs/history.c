@@ -4,6 +4,8 @@
 
 #include "fs/checkpoint.h"
 
+static unsigned long states;
+
 #define VOLUME_BYTES (VOLUME_SIZE_MIN + ((uint64_t)16 << 20))
 
 static uint64_t mix(uint64_t h, const void *data, size_t len)
@@ -87,6 +89,11 @@ uint64_t tree_digest(struct volume *v)
 	if (!try_digest(v, &digest, &err))
 		fail_msg("the tree cannot be read: %s", cv_err_text(err));
 	return digest;
+}
+
+unsigned long history_states(void)
+{
+	return states;
 }
 
 unsigned long_factor(void)
@@ -276,6 +283,7 @@ size_t history_assert(const struct history *h, struct image *state, size_t low, 
 	uint64_t digest;
 	size_t i;
 
+	states++;
 	if (volume_open_store(&v, &state->store, &o, &why) != CV_OK)
 		fail_msg("%s: does not open: %s", what, why.text);
 	digest = tree_digest(v);

@@ -71,6 +71,9 @@ size_t history_flushed(const struct history *h, size_t calls);
 size_t history_assert(const struct history *h, struct image *state, size_t low, size_t high,
 	bool check, const char *what);
 
+/* States that history_assert has opened. */
+unsigned long history_states(void);
+
 /* CONCLAVE_LONG is set: ten times as much. */
 unsigned long_factor(void);
 

@@ -122,9 +122,9 @@ static void cut_everywhere(const struct history_shape *shape, unsigned variants)
 static void a_cut_loses_nothing_that_was_fsynced(void **state)
 {
 	(void)state;
-	cut_everywhere(&quiet, 2 * long_factor());
-	cut_everywhere(&busy, 2 * long_factor());
-	cut_everywhere(&wrapping, 2 * long_factor());
+	cut_everywhere(&quiet, 5 * long_factor());
+	cut_everywhere(&busy, 5 * long_factor());
+	cut_everywhere(&wrapping, 5 * long_factor());
 }
 
 static void many_more_histories(void **state)
@@ -236,6 +236,10 @@ int main(void)
 		cmocka_unit_test(reads_an_unclean_volume_without_writing),
 	};
 
+	int failed;
+
 	support_init();
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	print_message("%lu states\n", history_states());
+	return failed;
 }

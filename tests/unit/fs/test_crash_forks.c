@@ -198,6 +198,10 @@ int main(void)
 		cmocka_unit_test(the_loss_of_the_newest_pair_costs_nothing),
 	};
 
+	int failed;
+
 	support_init();
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	print_message("%lu states\n", history_states());
+	return failed;
 }

@@ -129,6 +129,10 @@ int main(void)
 		cmocka_unit_test(a_rename_over_a_file_is_all_or_nothing),
 	};
 
+	int failed;
+
 	support_init();
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	print_message("%lu states\n", history_states());
+	return failed;
 }
