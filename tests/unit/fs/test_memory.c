@@ -461,6 +461,42 @@ static void making_a_volume_survives_every_failed_allocation(void **state)
 	assert_true(n > 5);
 }
 
+/* What a killed process left opens, or fails and opens the next time; nothing of it is lost. */
+static void taking_over_the_log_survives_every_failed_allocation(void **state)
+{
+	struct course c = { .v = NULL };
+	int base = container_new();
+	unsigned long last = ULONG_MAX;
+
+	(void)state;
+	assert_int_equal(try_open(base, false, 0, &c.v), CV_OK);
+	for (size_t i = 0; i < 14; i++)
+		assert_true(run_step(&c, i));
+	volume_drop(c.v);
+	for (unsigned long n = 1; n <= last; n++) {
+		int fd = container_copy(base);
+		struct inode inode;
+
+		c.v = NULL;
+		allocations = 0;
+		fail_at = n;
+		if (try_open(fd, n % 2, 0, &c.v))
+			assert_null(c.v);
+		if (allocations < n)
+			last = n;
+		fail_at = 0;
+		volume_drop(c.v);
+		assert_int_equal(try_open(fd, false, 0, &c.v), CV_OK);
+		assert_int_equal(inode_get(c.v, must_resolve(c.v, "/second"), &inode), CV_OK);
+		assert_int_equal(inode.size, 120000);
+		assert_clean(c.v);
+		volume_drop(c.v);
+		(void)close(fd);
+	}
+	assert_true(last > 20);
+	(void)close(base);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -468,6 +504,7 @@ int main(void)
 		cmocka_unit_test(so_it_does_with_the_smallest_cache),
 		cmocka_unit_test(reading_and_checking_survive_every_failed_allocation),
 		cmocka_unit_test(making_a_volume_survives_every_failed_allocation),
+		cmocka_unit_test(taking_over_the_log_survives_every_failed_allocation),
 	};
 
 	support_init();
