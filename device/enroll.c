@@ -15,9 +15,10 @@
 #define TPM_STATE FOLDER "/" TPM_STATE_NAME
 #define CHALLENGE FOLDER "/challenge.json"
 #define REQUEST FOLDER "/request.json"
+#define BUNDLE FOLDER "/bundle"
 
 /* In this order: without the request the rest counts for nothing. */
-static const char *const files[] = {REQUEST, CHALLENGE, TPM_STATE, ATTEST_KEY};
+static const char *const files[] = {REQUEST, BUNDLE, CHALLENGE, TPM_STATE, ATTEST_KEY};
 
 static enum cv_err complain(const char *dir, const char *name, enum cv_err err)
 {
@@ -68,6 +69,11 @@ bool enroll_is_pending(const char *state_dir)
 
 	return file_path_join(path, sizeof(path), state_dir, REQUEST) == CV_OK &&
 	       file_exists(path);
+}
+
+enum cv_err enroll_bundle_path(const char *state_dir, char out[FILE_PATH_BUF])
+{
+	return file_path_join(out, FILE_PATH_BUF, state_dir, BUNDLE);
 }
 
 enum cv_err enroll_forget(const char *state_dir)

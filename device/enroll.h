@@ -5,6 +5,7 @@
  *	attest.key      the key that will sign tokens; only its public half leaves the device
  *	tpm.json        the quoting key, which only this TPM can load
  *	challenge.json  the operator's challenge, once it was answered
+ *	bundle          what came back online
  *	request.json    the request, byte for byte; written last: without it nothing is pending
  *
  * Every function prints its line.
@@ -42,6 +43,8 @@ CV_MUST_CHECK enum cv_err enroll_passphrase(
 	const struct enroll_options *o, char out[BUNDLE_PASSPHRASE_BUF]);
 /* Adds attest.key and tpm.json of the pending enrolment. CV_ERR_EXISTS: it has them already. */
 CV_MUST_CHECK enum cv_err enroll_add_files(const char *state_dir, struct bundle *bundle);
+/* Where a bundle that came online is put until it is installed: removed with the folder. */
+CV_MUST_CHECK enum cv_err enroll_bundle_path(const char *state_dir, char out[FILE_PATH_BUF]);
 /* Removes the folder; none there is CV_OK. */
 CV_MUST_CHECK enum cv_err enroll_forget(const char *state_dir);
 

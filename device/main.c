@@ -9,7 +9,7 @@
 #include "protocol/crypto.h"
 
 static const struct verb verbs[] = {
-	{ "enroll", "--request FILE | --challenge FILE --response FILE",
+	{ "enroll", "--request FILE | --challenge FILE --response FILE | --token-fd N",
 		"let this device's TPM prove itself to an operator", verb_enroll },
 	{ "install", "BUNDLE [--passphrase-fd N]", "unpack a device bundle into the state directory",
 		verb_install },

@@ -14,6 +14,7 @@ struct verb {
 
 int verb_enroll(int argc, char **argv);
 int verb_install(int argc, char **argv);
+
 int verb_mount(int argc, char **argv);
 int verb_unmount(int argc, char **argv);
 int verb_status(int argc, char **argv);

@@ -2,7 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "device/enroll.h"
+#include "device/enroll_online.h"
+#include "device/install.h"
 #include "device/options.h"
 #include "device/settings.h"
 #include "device/verb.h"
@@ -12,7 +13,8 @@
 
 #define USAGE                                                                                      \
 	"enroll --request FILE [--ek ecc|rsa] [--ek-certificate FILE]\n"                           \
-	"       conclave-device enroll --challenge FILE --response FILE"
+	"       conclave-device enroll --challenge FILE --response FILE\n"                        \
+	"       conclave-device enroll --token-fd N [--ek ecc|rsa] [--ek-certificate FILE] [--force]"
 
 static enum cv_err write_text(const char *path, const struct enroll_text *t)
 {
@@ -68,6 +70,18 @@ static enum cv_err respond(const struct options *o, const struct enroll_options 
 	return err;
 }
 
+static enum cv_err online(const struct options *o, const struct enroll_options *e)
+{
+	char path[FILE_PATH_BUF];
+	enum cv_err err = install_allowed(o);
+
+	if (err == CV_OK)
+		err = enroll_online(e, o->token_fd);
+	if (err == CV_OK)
+		err = enroll_bundle_path(o->state_dir, path);
+	return err == CV_OK ? install_bundle(o, path) : err;
+}
+
 /* Which of the ways is meant; NULL if none or several are. */
 static enum cv_err (*choose(const struct options *o))(
 	const struct options *, const struct enroll_options *)
@@ -77,8 +91,12 @@ static enum cv_err (*choose(const struct options *o))(
 	const bool half = (o->challenge_file != NULL) != (o->response_file != NULL);
 	const bool key = o->ek_kind != NULL || o->ek_certificate_file != NULL;
 
-	if (half || asks == answers || (key && answers))
+	const bool calls = o->token_fd >= 0;
+
+	if (half || asks + answers + calls != 1 || (key && answers) || (o->force && !calls))
 		return NULL;
+	if (calls)
+		return online;
 	return asks ? request : respond;
 }
 
@@ -109,7 +127,7 @@ int verb_enroll(int argc, char **argv)
 {
 	struct options o;
 	bool help;
-	enum cv_err err = options_parse(&o, argc, argv, OPTION_ENROLL, USAGE, &help);
+	enum cv_err err = options_parse(&o, argc, argv, OPTION_ENROLL | OPTION_FORCE, USAGE, &help);
 
 	if (help)
 		return EXIT_CODE_OK;

@@ -7,6 +7,7 @@
 
 #include "device/enroll.h"
 #include "device/identity.h"
+#include "device/install.h"
 #include "device/options.h"
 #include "device/secret_line.h"
 #include "device/settings.h"
@@ -20,6 +21,8 @@
 
 #define USAGE "install BUNDLE [--passphrase-fd N] [--state DIR] [--force]"
 #define PHRASE_MAX 128
+#define LAST_FILE "mac.root"
+#define TURNS 3 /* public files, secret ones, mac.root */
 
 /* What a bundle may bring, name for name (docs/protocol.md section 11). */
 struct bundle_rule {
@@ -31,7 +34,7 @@ struct bundle_rule {
 static const struct bundle_rule rules[] = {
 	{ "device.json", 0644, true },	{ "gateways.json", 0644, true },
 	{ "share-set.jws", 0644, true }, { "roots/fleet.pub", 0644, true },
-	{ "roots/tls.pem", 0644, true }, { "mac.root", 0600, true },
+	{ "roots/tls.pem", 0644, true }, { LAST_FILE, 0600, true },
 	{ "attest.key", 0600, true },	{ "settings.sealed", 0644, false },
 	{ TPM_STATE_NAME, 0600, false },
 };
@@ -133,23 +136,29 @@ out:
 }
 
 /*
- * The secrets go last and the check comes after all: a state directory without mac.root is not
- * installed, so a crash in between leaves nothing that looks complete.
+ * The secrets go last, of them mac.root, and the check comes after all: a state directory without
+ * mac.root is not installed, so a crash in between leaves nothing that looks complete.
  */
-static enum cv_err write_files(const struct bundle *b, const char *dir, bool secrets)
+static int turn_of(const char *name)
+{
+	if (strcmp(name, LAST_FILE) == 0)
+		return TURNS - 1;
+	return rule_of(name)->mode == 0600 ? 1 : 0;
+}
+
+static enum cv_err write_files(const struct bundle *b, const char *dir, int turn)
 {
 	char path[FILE_PATH_BUF];
 	enum cv_err err = CV_OK;
 
 	for (size_t i = 0; i < b->count && err == CV_OK; i++) {
 		const struct bundle_file *f = &b->files[i];
-		mode_t mode = rule_of(f->name)->mode;
 
-		if ((mode == 0600) != secrets)
+		if (turn_of(f->name) != turn)
 			continue;
 		err = file_path_join(path, sizeof(path), dir, f->name);
 		if (err == CV_OK)
-			err = file_write_atomic(path, f->data, f->len, mode);
+			err = file_write_atomic(path, f->data, f->len, rule_of(f->name)->mode);
 		if (err != CV_OK)
 			log_error("%s: %s", path, cv_err_text(err));
 	}
@@ -172,22 +181,28 @@ static enum cv_err make_directories(const char *dir)
 	return err;
 }
 
-static enum cv_err install(const struct bundle *b, const char *dir, bool force)
+enum cv_err install_allowed(const struct options *o)
 {
-	struct identity *id = NULL;
 	char path[FILE_PATH_BUF];
-	enum cv_err err = file_path_join(path, sizeof(path), dir, "mac.root");
+	enum cv_err err = file_path_join(path, sizeof(path), o->state_dir, LAST_FILE);
 
-	if (err == CV_OK && file_exists(path) && !force) {
-		log_error("%s: holds a device already: --force replaces it for good", dir);
-		return CV_ERR_EXISTS;
+	if (err == CV_OK && file_exists(path) && !o->force) {
+		log_error("%s: holds a device already: --force replaces it for good", o->state_dir);
+		err = CV_ERR_EXISTS;
 	}
+	return err;
+}
+
+static enum cv_err install(const struct bundle *b, const struct options *o)
+{
+	const char *dir = o->state_dir;
+	struct identity *id = NULL;
+	enum cv_err err = install_allowed(o);
+
 	if (err == CV_OK)
 		err = make_directories(dir);
-	if (err == CV_OK)
-		err = write_files(b, dir, false);
-	if (err == CV_OK)
-		err = write_files(b, dir, true);
+	for (int turn = 0; turn < TURNS && err == CV_OK; turn++)
+		err = write_files(b, dir, turn);
 	if (err != CV_OK)
 		return err;
 	id = secret_alloc(sizeof(*id));
@@ -203,10 +218,22 @@ static enum cv_err install(const struct bundle *b, const char *dir, bool force)
 	return err;
 }
 
+enum cv_err install_bundle(const struct options *o, const char *path)
+{
+	struct bundle b = { .count = 0 };
+	enum cv_err err = open_bundle(&b, path, o);
+
+	if (err == CV_OK)
+		err = install(&b, o);
+	bundle_wipe(&b);
+	if (err == CV_OK && o->passphrase_fd < 0)
+		err = enroll_forget(o->state_dir);
+	return err;
+}
+
 int verb_install(int argc, char **argv)
 {
 	struct options o;
-	struct bundle b = { .count = 0 };
 	bool help;
 	enum cv_err err = options_parse(
 		&o, argc, argv, OPTION_PASSPHRASE_FD | OPTION_FORCE, USAGE, &help);
@@ -227,12 +254,7 @@ int verb_install(int argc, char **argv)
 		return EXIT_CODE_USAGE;
 	err = crypto_init();
 	if (err == CV_OK)
-		err = open_bundle(&b, o.words[0], &o);
-	if (err == CV_OK)
-		err = install(&b, o.state_dir, o.force);
-	bundle_wipe(&b);
-	if (err == CV_OK && o.passphrase_fd < 0)
-		err = enroll_forget(o.state_dir);
+		err = install_bundle(&o, o.words[0]);
 	if (err == CV_ERR_ARGUMENT || err == CV_ERR_FORMAT || err == CV_ERR_SEAL)
 		return EXIT_CODE_CONFIG;
 	return exit_code_of(err);

@@ -37,6 +37,8 @@ static const struct option_spec options[] = {
 	{"request", OPTION_TEXT, "FILE", "with --tpm: what `conclave-device enroll --request` wrote"},
 	{"challenge", OPTION_TEXT, "FILE", "with --request: write the challenge there, and end"},
 	{"response", OPTION_TEXT, "FILE", "with --tpm: the device's answer to it; then add the device"},
+	{"listen", OPTION_TEXT, "HOST:PORT", "with --tpm: do all of it online: wait there for the device"},
+	{"token-out-fd", OPTION_TEXT, "N", "write the device's one-time token to descriptor N"},
 	{"pcr", OPTION_LIST, "N[=HEX]", "demand this PCR value, or the one of the enrolment"},
 	{"tpm-firmware", OPTION_LIST, "HEX", "demand one of these firmware versions of the TPM"},
 	{"settings", OPTION_TEXT, "FILE", "with --mcu: what to seal, a JSON object"},
@@ -251,8 +253,13 @@ static enum cv_err add(struct add *a, struct context *ctx)
 	if (err != CV_OK || device_add_is_challenge(ctx))
 		return err;
 	err = make(a, ctx);
+	/* what was said online cannot be said again: no use in keeping the challenge */
+	if (err != CV_OK && a->link != NULL && enroll_done(&c) != CV_OK)
+		return err;
 	if (err == CV_OK && a->proof != NULL)
 		err = enroll_done(&c);
+	if (err == CV_OK)
+		err = device_add_deliver(a);
 	return err == CV_OK ? finish(a, ctx) : err;
 }
 
@@ -291,6 +298,7 @@ static enum cv_err run(struct context *ctx, bool again)
 	passphrase_wipe(&a->passphrase);
 	secret_free(a->settings);
 	secret_free(a->proof);
+	psk_link_close(a->link);
 	fleet_close(&a->fleet);
 	free(a);
 	return err;

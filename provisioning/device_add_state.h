@@ -2,6 +2,7 @@
 #ifndef CONCLAVE_PROVISIONING_DEVICE_ADD_STATE_H
 #define CONCLAVE_PROVISIONING_DEVICE_ADD_STATE_H
 
+#include "host/psk_link.h"
 #include "provisioning/deal.h"
 #include "provisioning/device_record.h"
 #include "provisioning/device_volume.h"
@@ -20,6 +21,7 @@ struct add {
 	struct staging staging;
 	uint8_t *settings; /* secret_alloc */
 	struct enroll_proof *proof; /* secret_alloc; NULL without a TPM */
+	struct psk_link *link; /* to the device, while it enrols online */
 	bool mcu;
 	bool again; /* a device that is there gets new keys and a new volume */
 };
@@ -33,6 +35,8 @@ bool device_add_is_challenge(const struct context *ctx);
 CV_MUST_CHECK enum cv_err device_add_challenge(struct add *a, struct context *ctx);
 /* --response, or the device itself at --listen: what the TPM has shown goes into a->proof. */
 CV_MUST_CHECK enum cv_err device_add_prove(struct add *a, struct context *ctx);
+/* Hands the bundle to the device at the other end, if it is online. */
+CV_MUST_CHECK enum cv_err device_add_deliver(struct add *a);
 /* The sections that a policy for a TPM needs, if --policy did not say it all. */
 CV_MUST_CHECK enum cv_err device_add_tpm_policy(struct add *a, const struct context *ctx);
 

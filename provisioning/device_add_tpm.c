@@ -7,6 +7,7 @@
 #include "host/secret.h"
 #include "protocol/base64url.h"
 #include "provisioning/device_add_state.h"
+#include "provisioning/enroll_listen.h"
 #include "provisioning/options.h"
 
 #define PCR_TEXT_MAX 2 /* digits */
@@ -55,13 +56,14 @@ enum cv_err device_add_challenge(struct add *a, struct context *ctx)
 enum cv_err device_add_prove(struct add *a, struct context *ctx)
 {
 	const struct enroll_case c = case_of(a);
-	const char *path = option_text(ctx, "response");
+	const char *path = option_text(ctx, "response"), *listen = option_text(ctx, "listen");
 	struct enroll_text response;
 	enum cv_err err;
 
-	if (path == NULL) {
+	if ((path == NULL) == (listen == NULL)) {
 		log_error("device add: --tpm: the TPM must prove itself: begin with `--request FILE "
-			  "--challenge FILE`, then add the device with `--response FILE`");
+			  "--challenge FILE`, then add the device with `--response FILE`; or do all "
+			  "of it at once with `--listen HOST:PORT`");
 		return CV_ERR_ARGUMENT;
 	}
 	a->proof = secret_alloc(sizeof(*a->proof));
@@ -69,11 +71,22 @@ enum cv_err device_add_prove(struct add *a, struct context *ctx)
 		log_error("memory: %s", secret_last_error());
 		return CV_ERR_MEMORY;
 	}
-	err = enroll_text_read(&response, path);
-	if (err == CV_OK)
-		err = enroll_response(&c, &response, a->proof);
 	a->plan.proof = a->proof;
-	return err;
+	if (listen != NULL)
+		return enroll_listen(&a->link, ctx, &c, listen, a->proof);
+	err = enroll_text_read(&response, path);
+	return err == CV_OK ? enroll_response(&c, &response, a->proof) : err;
+}
+
+enum cv_err device_add_deliver(struct add *a)
+{
+	char path[FILE_PATH_BUF];
+	enum cv_err err = CV_OK;
+
+	if (a->link == NULL)
+		return CV_OK;
+	err = fleet_path(&a->fleet, path, "devices/%s/bundle", a->plan.device);
+	return err == CV_OK ? enroll_deliver(a->link, a->plan.device, path) : err;
 }
 
 /* "7", or "7=HEX", into {"7":["HEX",...]}. */

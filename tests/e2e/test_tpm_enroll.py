@@ -1,10 +1,13 @@
 """How a TPM gets into a fleet, and what does not."""
+import contextlib
 import json
 import shutil
+import socket
 
 import pytest
-from conftest import CONFIG, DENIED, OK, TPM, USAGE
-from tpm_box import (EK_OID, NV_RSA, Box, Maker, allow, burn, ek_public, key_hash, swtpm)
+from conftest import CONFIG, DENIED, IN_USE, OK, TPM, USAGE
+from tpm_box import (
+    ACTIVATE, EK_OID, NV_RSA, Box, Maker, Relay, allow, burn, ek_public, key_hash, swtpm)
 
 import wire
 import tpm_reference as tpm_ref
@@ -301,6 +304,7 @@ def test_options_that_make_no_sense_are_refused(city, workdir, tpm):
     city.conclave("device", "add", "opt-1", *gateways, "--response", "x", want=USAGE)
     box.enroll(want=USAGE)
     box.enroll("--request", "x", "--challenge", "y", "--response", "z", want=USAGE)
+    box.enroll("--request", "x", "--force", want=USAGE)
     box.enroll("--challenge", "y", want=USAGE)
     box.enroll("--request", "x", "--ek", "dsa", want=USAGE)
     box.ask()
@@ -310,6 +314,71 @@ def test_options_that_make_no_sense_are_refused(city, workdir, tpm):
     box.add("--tpm-firmware", "xyz", want=CONFIG)
     nothing_of(box)
     box.add("--pcr", "0", "--pcr", "7=" + "00" * 32)
+
+
+def ended(process):
+    out, err = process.communicate(timeout=60)
+    return process.returncode, out + err
+
+
+def test_online_it_is_one_command_at_each_end(city, maker, workdir, tpm):
+    burn(tpm, maker.certify(ek_public(tpm)))
+    box = Box(city, workdir, "line-1", tpm)
+    with box.listen("--pcr", "7") as (process, token):
+        assert "installed device line-1" in box.call(token).out
+        code, text = ended(process)
+        assert code == OK and token not in text
+    assert not pending(box) and not (box.device.state / "enroll").exists()
+    with box.device.mounted():
+        pass
+    assert "holds a device already" in box.call(token, want=CONFIG).err
+    shutil.rmtree(box.device.state)
+    assert "operator at 127.0.0.1" in box.call(token, want=None).err  # it served once
+
+
+def test_a_token_opens_for_nobody_without_it(city, workdir, tpm):
+    allow(city, ek_public(tpm))
+    box = Box(city, workdir, "line-2", tpm)
+    with box.listen() as (process, token):
+        address, key = token.split("/", 1)
+        other = ref.b64u(ref.sha256(key.encode()))
+        assert "does not know this token" in box.call(f"{address}/{other}", want=DENIED).err
+        with socket.create_connection(address.split(":")) as junk, \
+                contextlib.suppress(ConnectionResetError):
+            junk.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            junk.recv(100)
+        assert not (box.device.state / "enroll").exists()
+        for text in ("", "x", "/", address, key, f"{address}/short"):
+            box.call(text, want=CONFIG)
+        box.call(token + "\n")
+        code, text = ended(process)
+        assert code == OK and text.count("somebody without the token called") == 2
+
+
+def test_online_a_chip_that_nobody_vouches_for_gets_nothing(city, workdir, tpm):
+    box = Box(city, workdir, "line-3", tpm)
+    with box.listen() as (process, token):
+        assert "hung up" in box.call(token, want=DENIED).err
+        code, text = ended(process)
+        assert code == DENIED and "tpm-allow" in text
+    nothing_of(box)
+    assert not pending(box)
+
+
+def test_a_device_that_leaves_early_leaves_nothing(city, workdir, tpm):
+    allow(city, ek_public(tpm))
+    box = Box(city, workdir, "line-4", tpm)
+    relay = Relay(tpm, workdir, lambda code, _: False if code == ACTIVATE else None)
+    try:
+        box.talk_to(relay.tcti)
+        with box.listen() as (process, token):
+            box.call(token, want=IN_USE)
+            code, _ = ended(process)
+            assert code != OK
+    finally:
+        relay.close()
+    nothing_of(box)
+    assert not pending(box)
 
 
 def test_another_tpm_needs_a_reenrolment_and_that_is_audited(city, workdir, tpm, other):

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 import tpm_reference as tpm_ref
 
 NV_ECC, NV_RSA = 0x01c0000a, 0x01c00002
-QUOTE, CREATE_PRIMARY, LOAD = 0x158, 0x131, 0x157
+QUOTE, CREATE_PRIMARY, LOAD, ACTIVATE = 0x158, 0x131, 0x157, 0x147
 EK_OID = x509.ObjectIdentifier("2.23.133.8.1")
 NOW = datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None)
 
@@ -123,6 +123,30 @@ class Box:
         return self.operator(
             "--response", self.response, "--gateways", gateways, "--threshold", "2", "--volume",
             self.device.volume, "--size", "32MiB", "--no-recovery", *args, want=want, verb=verb, **kw)
+
+    @contextlib.contextmanager
+    def listen(self, *args):
+        """The operator's end of an enrolment online: its process, and the token."""
+        r, w = os.pipe()
+        argv = [program("conclave"), "device", "add", self.name, "--tpm", "--listen", "127.0.0.1:0",
+                "--token-out-fd", w, "--gateways", "g1,g2", "--threshold", "2", "--reveal-reason",
+                "--volume", self.device.volume, "--size", "32MiB", "--no-recovery", "--fleet",
+                self.fleet.path, *args]
+        process = subprocess.Popen([str(a) for a in argv], stdin=subprocess.DEVNULL, pass_fds=[w],
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        os.close(w)
+        with os.fdopen(r) as f:
+            token = f.readline().strip()
+        try:
+            assert token, process.communicate(timeout=60)
+            yield process, token
+        finally:  # it holds the fleet's lock
+            process.kill()
+            process.communicate()
+
+    def call(self, token, *args, want=OK):
+        return run([program("conclave-device"), "enroll", "--token-fd", "{g0}", *args, "--state",
+                    self.device.state, "--config", self.device.config], give=[token], want=want)
 
     def bundle(self):
         return self.fleet.path / "devices" / self.name / "bundle"
