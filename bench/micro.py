@@ -65,9 +65,11 @@ def steps():
     by_name = {r[0]: float(r[1]) / 1000 for r in rows}
     disk = by_name["transaction of 128 releases, durable"] / 128
     tls = next(v for k, v in by_name.items() if "gateway's side" in k)
+    proof = sum(v for k, v in by_name.items() if k.startswith(("evidence", "quote")))
     lines += [f"keeper's work for one release   {work_us:7.1f} us",
               f"store, 128 to a transaction     {disk:7.1f} us",
               f"TLS, gateway's side             {tls:7.1f} us",
+              f"token and quote of a TPM device {proof:7.1f} us, {proof / tls:.2f} of TLS",
               f"sum                             {work_us + disk + tls:7.1f} us, without HTTP,"
               " processes and the second request", ""]
     return lines

@@ -21,6 +21,8 @@
 #include "protocol/message.h"
 #include "protocol/nonce.h"
 #include "protocol/policy.h"
+#include "tests/vectors/protocol_vectors.h"
+#include "tests/vectors/tpm_vectors.h"
 
 #define FLEET "bench"
 #define GATEWAY "gw-a"
@@ -122,6 +124,25 @@ static void step_evidence(void *context, size_t times)
 	(void)context;
 	while (times--)
 		MUST(evidence_decode(&b.evidence, b.token, b.token_len, b.attest_public));
+}
+
+/* As the keeper does it: the key out of the record, then every check of the quote. */
+static void step_quote(void *context, size_t times)
+{
+	static struct tpm_quote quote = {.attest_len = sizeof(v_tpm_quote_attest),
+		.signature_len = sizeof(v_tpm_quote_signature)};
+	struct tpm_attest attest;
+	struct tpm_ak ak;
+
+	(void)context;
+	memcpy(quote.attest, v_tpm_quote_attest, sizeof(v_tpm_quote_attest));
+	memcpy(quote.signature, v_tpm_quote_signature, sizeof(v_tpm_quote_signature));
+	memcpy(quote.pcrs, v_tpm_quote_pcrs, sizeof(quote.pcrs));
+	while (times--) {
+		MUST(tpm_ak_decode(&ak, v_tpm_ak, sizeof(v_tpm_ak)));
+		MUST(tpm_quote_verify(&attest, &quote, &ak, v_tpm_ek_name, v_evidence,
+			     sizeof(v_evidence) - 1) != REASON_RELEASE);
+	}
 }
 
 static void step_es256_verify(void *context, size_t times)
@@ -384,6 +405,7 @@ int main(int argc, char **argv)
 		{"record: read and open", step_record_get, NULL, NULL},
 		{"policy: parse", step_policy, NULL, NULL},
 		{"evidence: verify and parse the token", step_evidence, NULL, NULL},
+		{"quote: verify (trust class tpm)", step_quote, NULL, NULL},
 		{"verdict", step_verdict, NULL, NULL},
 		{"share: HPKE seal", step_seal, NULL, NULL},
 		{"answer: JSON", step_answer, NULL, NULL},

@@ -19,6 +19,7 @@
 #include "protocol/base64url.h"
 
 #define LENGTH_BYTES 4
+#define PORT_DIGITS 5
 
 /* HOST:PORT into its parts. */
 static enum cv_err split(const char *address, char host[PSK_LINK_ADDRESS_BUF], const char **port)
@@ -27,7 +28,9 @@ static enum cv_err split(const char *address, char host[PSK_LINK_ADDRESS_BUF], c
 	size_t len = colon != NULL ? (size_t)(colon - address) : 0;
 
 	if (len == 0 || len >= PSK_LINK_ADDRESS_BUF || colon[1] == '\0' ||
-		strspn(colon + 1, "0123456789") != strlen(colon + 1))
+		strlen(colon + 1) > PORT_DIGITS ||
+		strspn(colon + 1, "0123456789") != strlen(colon + 1) ||
+		strtoul(colon + 1, NULL, 10) > UINT16_MAX)
 		return CV_ERR_ARGUMENT;
 	if (address[0] == '[' && len > 2 && address[len - 1] == ']') {
 		address++;

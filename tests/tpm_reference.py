@@ -262,6 +262,17 @@ def main():
     files = {TESTS / "vectors/tpm_vectors.h": header(d).encode(),
              seeds / "tpm/attest": b"\0" + v["quote_attest"],
              seeds / "tpm/ak": b"\1" + v["ak"],
+             seeds / "tpm/ek": b"\3" + v["ek"],
+             seeds / "tpm/request": b"\4" + reference.compact(
+                 {"v": 1, "ek": reference.b64u(v["ek"]), "ek_certificate": "MIIA",
+                  "ak": reference.b64u(v["ak"]), "attestation_key": reference.b64u(bytes(65))}).encode(),
+             seeds / "tpm/challenge": b"\5" + reference.compact(
+                 {"v": 1, "fleet": "city", "device": "cam-1", "request": reference.b64u(bytes(32)),
+                  "credential": reference.b64u(bytes(68)), "seed": reference.b64u(bytes(68))}).encode(),
+             seeds / "tpm/response": b"\6" + reference.compact(
+                 {"v": 1, "proof": reference.b64u(bytes(32)), "quote": {
+                     p: reference.b64u(v[f"quote_{p}"]) for p in ("attest", "signature", "pcrs")}}
+             ).encode(),
              seeds / "tpm/quote": b"\2" + v["quote_signature"] + v["quote_attest"],
              seeds / "message/authorize_request_tpm": b"\2" + d["authorize_request"].encode()}
     if sys.argv[1:] == ["--check"]:

@@ -1,12 +1,12 @@
 # Fuzz targets: tests/fuzz/NAME.c, each with LLVMFuzzerTestOneInput. A prefix says what it links: fs_ the
-# volume, gw_ the gateway, mcu_ the microcontroller client, none the protocol (where signatures always
-# hold: tests/fuzz/support/).
+# volume, gw_ the gateway, op_ the operator's command, mcu_ the microcontroller client, none the protocol
+# (where signatures always hold: tests/fuzz/support/).
 # Seeds are in tests/fuzz/seeds/NAME; what the fuzzer finds is kept in build/fuzz/corpus/NAME.
 
 FUZZ_SECONDS ?= 60
 FUZZ_NAMES := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
 FUZZ_SAN := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
-fuzz_folder = $(or $(if $(filter fs_%,$(1)),fs),$(if $(filter gw_%,$(1)),gateway),$(if $(filter mcu_%,$(1)),mcu-client),protocol)
+fuzz_folder = $(or $(if $(filter fs_%,$(1)),fs),$(if $(filter gw_%,$(1)),gateway),$(if $(filter op_%,$(1)),provisioning),$(if $(filter mcu_%,$(1)),mcu-client),protocol)
 $(call obj,$(wildcard tests/fuzz/gw_*.c)): CPPFLAGS += -I$(CIVETWEB_DIR)/include
 $(call obj,$(wildcard tests/fuzz/gw_*.c)): | $(CIVETWEB_LIB)
 FUZZ_SUPPORT := $(call obj,$(wildcard tests/fuzz/support/*.c))

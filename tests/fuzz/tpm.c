@@ -1,9 +1,12 @@
-/* What a TPM signed, and an attestation key: the first byte picks. Signatures always hold here. */
+/*
+ * What a TPM signed, its keys, and the messages of its enrolment: the first byte picks. Signatures
+ * always hold here.
+ */
 #include <stdlib.h>
 #include <string.h>
 
 #include "protocol/crypto.h"
-#include "protocol/tpm_quote.h"
+#include "protocol/enrol_tpm.h"
 #include "tests/vectors/tpm_vectors.h"
 
 static void attest(const uint8_t *data, size_t len)
@@ -42,11 +45,63 @@ static void quote(const uint8_t *data, size_t len)
 		abort();
 }
 
+static void endorsement(const uint8_t *data, size_t len)
+{
+	struct tpm_ek ek;
+
+	if (tpm_ek_decode(&ek, data, len) == CV_OK && len != (ek.kind == TPM_EK_RSA ? 314 : 122))
+		abort();
+}
+
+/* What is taken is written back and taken again as the same. */
+static void request(const uint8_t *data, size_t len)
+{
+	static struct enrol_tpm_request m, again;
+	static char text[ENROL_TPM_TEXT_MAX + 1];
+	size_t out;
+
+	if (enrol_tpm_request_decode(&m, (const char *)data, len) != CV_OK)
+		return;
+	if (enrol_tpm_request_encode(text, sizeof(text), &out, &m) != CV_OK ||
+		enrol_tpm_request_decode(&again, text, out) != CV_OK ||
+		memcmp(&m, &again, sizeof(m)) != 0)
+		abort();
+}
+
+static void challenge(const uint8_t *data, size_t len)
+{
+	struct enrol_tpm_challenge m, again;
+	static char text[ENROL_TPM_TEXT_MAX + 1];
+	size_t out;
+
+	if (enrol_tpm_challenge_decode(&m, (const char *)data, len) != CV_OK)
+		return;
+	if (enrol_tpm_challenge_encode(text, sizeof(text), &out, &m) != CV_OK ||
+		enrol_tpm_challenge_decode(&again, text, out) != CV_OK ||
+		memcmp(&m, &again, sizeof(m)) != 0)
+		abort();
+}
+
+static void response(const uint8_t *data, size_t len)
+{
+	struct enrol_tpm_response m, again;
+	static char text[ENROL_TPM_TEXT_MAX + 1];
+	size_t out;
+
+	if (enrol_tpm_response_decode(&m, (const char *)data, len) != CV_OK)
+		return;
+	if (enrol_tpm_response_encode(text, sizeof(text), &out, &m) != CV_OK ||
+		enrol_tpm_response_decode(&again, text, out) != CV_OK ||
+		memcmp(&m, &again, sizeof(m)) != 0)
+		abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static void (*const parsers[])(const uint8_t *, size_t) = {attest, key, quote};
+	static void (*const parsers[])(const uint8_t *, size_t) = {
+		attest, key, quote, endorsement, request, challenge, response};
 
 	if (crypto_init() != CV_OK)
 		abort();
