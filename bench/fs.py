@@ -5,10 +5,12 @@ usage: fs.py        (root; everything is chosen by the environment)
 
 BENCH_ROUNDS=3      rounds; in each every side has its turn, and the median counts
 BENCH_PEERS="..."   only these beside conclave (gocryptfs securefs cryfs encfs ext4 passthrough; none)
-BENCH_ROWS="..."    only these groups: content random append small tree fsync mount
+BENCH_ROWS="..."    only these groups: content random append small tree fsync mount; or scale, which
+                    is about the volume alone: more and more files, a sparse container of 1 TiB
 BENCH_SCALE=1.0     sizes and counts times this
 BENCH_DIR=/var/tmp  where the filesystems are
 BENCH_OPTIONS=""    further options of conclave-volumed
+BENCH_FILES=...     numbers of files for scale (1000 10000 100000)
 """
 
 import os
@@ -147,6 +149,43 @@ class Runner:
             pass
 
 
+    def scale(self):
+        """Rates with more and more files, the earlier ones staying; then a volume of 1 TiB."""
+        total = 0
+        for count in map(int, os.environ.get("BENCH_FILES", "1000 10000 100000").split()):
+            name = f"scale{count}"
+            self.rate(f"create 1 KiB files, {count:,} of them, 1/s", "create", name, count)
+            total += count
+            self.again()
+            self.rate(f"stat, cold, {count:,} files, 1/s", "stat", name, min(count, 20000))
+            began = time.monotonic()
+            self.again()
+            self.note(f"unmount and mount, {total:,} files, ms", (time.monotonic() - began) * 1000)
+        for count in map(int, os.environ.get("BENCH_FILES", "1000 10000 100000").split()):
+            self.rate(f"unlink, {count:,} files, 1/s", "unlink", f"scale{count}", count)
+        self.side.unmount()
+        self.note("peak memory after that, MiB", self.side.peak_kib / 1024)
+        for gib in (1, 1024):
+            self.sized(gib)
+        self.side.mount()
+
+    def sized(self, gib):
+        side, title = self.side, f"in {gib} GiB"
+        os.rename(side.base / "container", side.base / "kept")
+        fs_sides.fs_support.tool("create", side.base / "container", gib << 30)
+        side.mount()
+        side.peak_kib = 0
+        self.rate(f"sequential write, {title}, MiB/s", "write", "big", 256, unit=1 << 20)
+        self.ops("write", "pages", PAGES * 4096 >> 20)
+        self.rate(f"random 4 KiB write + fdatasync, {title}, 1/s", "random-write", "pages", 1000, 1, "sync")
+        self.rate(f"create 1 KiB files, {title}, 1/s", "create", "small", 5000)
+        side.unmount()
+        self.note(f"mount, clean, {title}, ms", side.mount() * 1000)
+        side.unmount()
+        self.note(f"peak memory, {title}, MiB", side.peak_kib / 1024)
+        os.replace(side.base / "kept", side.base / "container")
+
+
 ARCHIVE = []
 
 
@@ -231,7 +270,9 @@ def main():
     wanted = os.environ.get("BENCH_PEERS")
     groups = os.environ.get("BENCH_ROWS", " ".join(GROUPS)).split()
     sides = [s for s in fs_sides.ALL if wanted is None or s.name == "conclave" or s.name in wanted.split()]
-    if os.geteuid() or set(groups) - set(GROUPS):
+    if groups == ["scale"]:
+        sides = [fs_sides.Conclave]
+    elif os.geteuid() or set(groups) - set(GROUPS):
         print("fs.py: needs root, and BENCH_ROWS of: " + " ".join(GROUPS), file=sys.stderr)
         return 2
     results, versions, peaks = {}, {}, {}
@@ -249,6 +290,8 @@ def main():
     text = lines(sides, results, versions)
     if wanted is None and groups == GROUPS and SCALE == 1:
         report.emit("fs", "make bench-fs", text)
+    elif groups == ["scale"]:
+        report.emit("fs-scale", "make bench-fs BENCH_ROWS=scale", text)
     else:
         print("\n".join(text))
     return 0

@@ -5,24 +5,6 @@
 #define NIBBLES 0x1111111111111111u
 #define ZONE_WANT_MAX 32 /* blocks of one write that still count as a small one */
 
-enum cv_err alloc_init(struct alloc *a, struct tree *tree, uint64_t blocks)
-{
-	memset(a, 0, sizeof(*a));
-	a->tree = tree;
-	a->blocks = blocks;
-	a->regions = (blocks + REGION_BLOCKS - 1) / REGION_BLOCKS;
-	a->region = calloc(a->regions, sizeof(struct region *));
-	return a->region ? CV_OK : CV_ERR_MEMORY;
-}
-
-void alloc_wipe(struct alloc *a)
-{
-	for (uint64_t i = 0; a->region && i < a->regions; i++)
-		free(a->region[i]);
-	free(a->region);
-	memset(a, 0, sizeof(*a));
-}
-
 void alloc_resume(struct alloc *a, const struct super *s)
 {
 	a->used_blocks = s->used_blocks;
@@ -39,65 +21,6 @@ void alloc_report(const struct alloc *a, struct super *s)
 	s->used_groups = a->used_groups;
 	s->node_cursor = a->node_cursor;
 	s->data_cursor = a->data_cursor;
-}
-
-/* Blocks of the volume in region i: the last one may end early. */
-static uint64_t region_length(const struct alloc *a, uint64_t i)
-{
-	uint64_t left = a->blocks - i * REGION_BLOCKS;
-
-	return left < REGION_BLOCKS ? left : REGION_BLOCKS;
-}
-
-static enum cv_err region_read(struct alloc *a, uint64_t i, struct region *r)
-{
-	enum cv_err err = CV_ERR_INTERNAL;
-	struct item_key key = { .object = OBJECT_VOLUME, .type = ITEM_BITMAP, .offset = i };
-	uint64_t length = region_length(a, i);
-	const uint8_t *value;
-	uint32_t used = 0;
-	size_t len;
-
-	memset(r, 0, sizeof(*r));
-	err = tree_get(a->tree, &key, &value, &len);
-	if (err == CV_ERR_NOT_FOUND) {
-		r->free = (uint32_t)length;
-		return CV_OK;
-	}
-	if (err)
-		return err;
-	for (size_t w = 0; w < REGION_WORDS; w++) {
-		r->used[w] = le64(value + 8 * w);
-		r->busy[w] = r->used[w];
-		used += (uint32_t)__builtin_popcountll(r->used[w]);
-	}
-	for (uint64_t b = length; b < REGION_BLOCKS; b++)
-		if (alloc_is_used(r, b))
-			return CV_ERR_TAMPERED;
-	r->free = (uint32_t)length - used;
-	return CV_OK;
-}
-
-enum cv_err alloc_load(struct alloc *a, uint64_t block)
-{
-	enum cv_err err = CV_ERR_INTERNAL;
-	uint64_t i = block / REGION_BLOCKS;
-	struct region *r;
-
-	if (i >= a->regions)
-		return CV_ERR_TAMPERED;
-	if (a->region[i])
-		return CV_OK;
-	r = malloc(sizeof(*r));
-	if (!r)
-		return CV_ERR_MEMORY;
-	err = region_read(a, i, r);
-	if (err) {
-		free(r);
-		return err;
-	}
-	a->region[i] = r;
-	return CV_OK;
 }
 
 static bool group_empty(const uint64_t *plane, uint64_t bit)
@@ -207,7 +130,7 @@ static uint64_t free_bits(const struct region *r, uint64_t w, uint64_t length, b
 static uint64_t find_free(const struct alloc *a, uint64_t i, uint64_t from, bool may_break)
 {
 	const struct region *r = a->region[i];
-	uint64_t length = region_length(a, i);
+	uint64_t length = alloc_region_length(a, i);
 
 	for (uint64_t w = from / 64; w < REGION_WORDS; w++) {
 		uint64_t x = free_bits(r, w, length, may_break);
@@ -223,7 +146,7 @@ static uint64_t find_free(const struct alloc *a, uint64_t i, uint64_t from, bool
 static uint64_t take_run(
 	struct alloc *a, uint64_t i, uint64_t from, uint64_t want, uint64_t groups_left)
 {
-	uint64_t length = region_length(a, i);
+	uint64_t length = alloc_region_length(a, i);
 	uint64_t n = 0;
 
 	while (n < want && from + n < length) {
@@ -306,9 +229,14 @@ enum cv_err alloc_take_data(
 	/* one more than all: the first region is looked at again from its beginning */
 	for (uint64_t k = 0; k <= a->regions; k++) {
 		uint64_t i = (start / REGION_BLOCKS + k) % a->regions;
-		enum cv_err err = alloc_load(a, i * REGION_BLOCKS);
+		enum cv_err err = CV_ERR_INTERNAL;
 		uint64_t bit;
 
+		if (a->full[i]) {
+			from = 0;
+			continue;
+		}
+		err = alloc_load(a, i * REGION_BLOCKS);
 		if (err)
 			return err;
 		bit = a->region[i]->free ? find_free(a, i, from, may_break) : REGION_BLOCKS;
@@ -332,12 +260,12 @@ enum cv_err alloc_take_node(struct alloc *a, uint64_t *block)
 
 	for (uint64_t k = 0; k <= a->regions; k++, w = 0) {
 		uint64_t i = (start / REGION_BLOCKS + k) % a->regions;
-		enum cv_err err = alloc_load(a, i * REGION_BLOCKS);
+		enum cv_err err = a->full[i] ? CV_OK : alloc_load(a, i * REGION_BLOCKS);
 
 		if (err)
 			return err;
-		for (; a->region[i]->free && w < REGION_WORDS; w++) {
-			uint64_t x = free_bits(a->region[i], w, region_length(a, i), true);
+		for (; !a->full[i] && a->region[i]->free && w < REGION_WORDS; w++) {
+			uint64_t x = free_bits(a->region[i], w, alloc_region_length(a, i), true);
 
 			x &= x >> 1 & x >> 2 & x >> 3 & NIBBLES;
 			if (!x)
@@ -434,6 +362,7 @@ void alloc_release(struct alloc *a)
 			region_release(a, i);
 	a->pending_before = a->pending_cut;
 	a->pending_cut = 0;
+	a->trim_at = a->keep;
 }
 
 static enum cv_err space_prepare(void *user, uint64_t block)

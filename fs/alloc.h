@@ -7,7 +7,8 @@
  *
  * Per region of 64 MiB five bit planes are held in memory, loaded when first needed: `used` (what
  * the tree refers to; this one is stored), `busy` (what may not be taken), and what three windows
- * have freed: the running one, the one whose checkpoint is being made durable, the one before.
+ * have freed: the running one, the one whose checkpoint is being made durable, the one before. Those
+ * that say no more than what is stored are let go of again when there are many.
  *
  * Threads  the volume's lock covers it.
  */
@@ -37,6 +38,11 @@ struct alloc {
 	uint64_t blocks;
 	uint64_t regions;
 	struct region **region; /* NULL: not loaded */
+	uint8_t *full;          /* not loaded, but known to have no free block */
+	uint64_t loaded;
+	uint64_t keep;    /* as many may stay loaded, more only when they must */
+	uint64_t trim_at; /* beyond this many it is worth to look for some to let go of */
+	uint64_t hand;
 	uint64_t used_blocks;
 	uint64_t used_groups;
 	uint64_t busy_blocks;
@@ -53,6 +59,19 @@ struct alloc {
 
 CV_MUST_CHECK enum cv_err alloc_init(struct alloc *a, struct tree *tree, uint64_t blocks);
 void alloc_wipe(struct alloc *a);
+/* The volume has `blocks` now, more than before. CV_ERR_MEMORY: nothing has changed. */
+CV_MUST_CHECK enum cv_err alloc_extend(struct alloc *a, uint64_t blocks);
+/* Lets go of regions when there are too many: at the end of an operation. */
+void alloc_trim(struct alloc *a);
+/* Lets go of the loaded region i, of which nothing is known here only. */
+void alloc_drop(struct alloc *a, uint64_t i);
+/* Blocks of the volume in region i: the last one may end early. */
+static inline uint64_t alloc_region_length(const struct alloc *a, uint64_t i)
+{
+	uint64_t left = a->blocks - i * REGION_BLOCKS;
+
+	return left < REGION_BLOCKS ? left : REGION_BLOCKS;
+}
 /* Counters and cursors as the superblock has them. */
 void alloc_resume(struct alloc *a, const struct super *s);
 void alloc_report(const struct alloc *a, struct super *s);

@@ -212,6 +212,7 @@ static bool due(const struct volume *v, uint64_t times)
 enum cv_err checkpoint_if_due(struct volume *v)
 {
 	tree_trim(&v->tree);
+	alloc_trim(&v->alloc);
 	if (!v->dirty || v->frozen || !due(v, 1))
 		return CV_OK;
 	if (flusher_kick(v) && !due(v, 2))

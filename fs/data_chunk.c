@@ -12,18 +12,6 @@ enum cv_err chunk_settle(struct volume *v, uint64_t object)
 	return reap_object(v, object);
 }
 
-static void let_go(struct volume *v)
-{
-	if (v->shared)
-		(void)pthread_mutex_unlock(&v->lock);
-}
-
-static void take_back(struct volume *v)
-{
-	if (v->shared)
-		(void)pthread_mutex_lock(&v->lock);
-}
-
 /* Reads what the entries name. */
 static enum cv_err fetch(struct store *store, struct data_io *io, const struct map_entry *entries,
 	size_t count, size_t skip, uint8_t *buf, size_t len)
@@ -74,10 +62,10 @@ enum cv_err chunk_read(struct volume *v, struct data_io *io, uint64_t object, ui
 		if (err)
 			return err;
 		if (shared)
-			let_go(v);
+			(void)pthread_mutex_unlock(&v->lock);
 		err = fetch(v->store, io, entries, count, skip, buf, len);
 		if (shared)
-			take_back(v);
+			(void)pthread_mutex_lock(&v->lock);
 		/* a block may have been replaced, and its place given to another, meanwhile */
 		if (!err || !shared)
 			break;
@@ -222,10 +210,10 @@ static enum cv_err chunk_try(struct volume *v, struct data_io *io, struct chunk 
 	if (err)
 		return err;
 	if (shared)
-		let_go(v);
+		(void)pthread_mutex_unlock(&v->lock);
 	err = chunk_put(v, io, c);
 	if (shared)
-		take_back(v);
+		(void)pthread_mutex_lock(&v->lock);
 	if (err)
 		v->tree.bad_block = io->bad_block;
 	if (!err && shared)
@@ -248,10 +236,11 @@ enum cv_err chunk_write(struct volume *v, struct data_io *io, uint64_t object, u
 		.first = offset / BLOCK_BYTES,
 		.count = (size_t)((offset + len - 1) / BLOCK_BYTES - offset / BLOCK_BYTES + 1),
 		.holes = holes };
+	bool shared = v->shared;
 
-	err = chunk_try(v, io, &c, v->shared);
+	err = chunk_try(v, io, &c, shared);
 	/* also after a damaged old block, which may have been a block given to another meanwhile */
-	if (v->shared && !holes && (err == CV_ERR_BUSY || err == CV_ERR_TAMPERED))
+	if (shared && !holes && (err == CV_ERR_BUSY || err == CV_ERR_TAMPERED))
 		err = chunk_try(v, io, &c, false);
 	if (err)
 		return err;

@@ -45,21 +45,10 @@ static enum cv_err fill_added(const struct grow *g)
 static enum cv_err take_over(const struct grow *g)
 {
 	struct alloc *a = &g->v->alloc;
-	uint64_t regions = (g->blocks + REGION_BLOCKS - 1) / REGION_BLOCKS;
-	struct region *last = a->region[a->regions - 1];
-	uint64_t end = a->regions * REGION_BLOCKS;
-	struct region **grown = realloc(a->region, regions * sizeof(struct region *));
+	enum cv_err err = alloc_extend(a, g->blocks);
 
-	if (!grown)
-		return CV_ERR_MEMORY;
-	for (uint64_t i = a->regions; i < regions; i++)
-		grown[i] = NULL;
-	/* the last region may have ended early; what it gains is free */
-	if (last)
-		last->free += (uint32_t)((g->blocks < end ? g->blocks : end) - g->old_blocks);
-	a->region = grown;
-	a->regions = regions;
-	a->blocks = g->blocks;
+	if (err)
+		return err;
 	g->v->tree.blocks = g->blocks;
 	g->v->super->clear.blocks = g->blocks;
 	return CV_OK;

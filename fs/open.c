@@ -205,6 +205,8 @@ enum cv_err volume_finish(struct volume *v)
 {
 	enum cv_err err = CV_ERR_INTERNAL;
 
+	/* from here on the lock is not let go of any more */
+	v->shared = false;
 	if (v->read_only)
 		return CV_OK;
 	if (v->frozen)

@@ -1,5 +1,7 @@
 #include "fs/reap.h"
 
+#include <sched.h>
+
 #include "fs/checkpoint.h"
 #include "fs/inode.h"
 #include "fs/txn.h"
@@ -148,6 +150,14 @@ out:
 	return err;
 }
 
+/* Freeing 16 TiB takes its time; whoever waits for the lock shall not wait for all of it. */
+static void give_way(struct volume *v)
+{
+	(void)pthread_mutex_unlock(&v->lock);
+	(void)sched_yield();
+	(void)pthread_mutex_lock(&v->lock);
+}
+
 enum cv_err reap_object(struct volume *v, uint64_t object)
 {
 	enum cv_err err = CV_OK;
@@ -162,6 +172,8 @@ enum cv_err reap_object(struct volume *v, uint64_t object)
 			return CV_OK;
 		if (!err)
 			err = slice(v, object, &kind, from, &more);
+		if (!err && more && v->shared)
+			give_way(v);
 	}
 	return err;
 }

@@ -8,7 +8,10 @@
 
 #include "fs/state.h"
 
-/* Finishes what the ORPHAN item of `object` asks for; nothing to do if it has none. */
+/*
+ * Finishes what the ORPHAN item of `object` asks for; nothing to do if it has none. Others get the
+ * lock between two slices if v->shared.
+ */
 CV_MUST_CHECK enum cv_err reap_object(struct volume *v, uint64_t object);
 /* Unmaps everything from file block `from` on, whatever ORPHAN item there is. */
 CV_MUST_CHECK enum cv_err reap_tail(struct volume *v, uint64_t object, uint64_t from);

@@ -4,11 +4,12 @@
  * Locks
  *   volume->lock covers everything below, unless it says otherwise. Inside fs/ every function that
  *   takes a struct volume, but those of volume.h, is called with it held.
- *   It is let go in the middle of exactly four things: flush_wait (fsync), checkpoint_background, the
- *   wait of the flusher, and reading and writing content (data_chunk.h), which looks again afterwards
- *   at what it builds upon. No operation calls the two of the flusher, and flush_wait comes at the
- *   very end of an operation, so what an operation has read stays true until it is done. In
- *   particular txn_commit, checkpoint_run and checkpoint_if_due never let go of it.
+ *   It is let go in the middle of exactly five things: flush_wait (fsync), checkpoint_background, the
+ *   wait of the flusher, reading and writing content (data_chunk.h), which looks again afterwards at
+ *   what it builds upon, and freeing in slices (reap_object), after which callers look again. No
+ *   operation calls the two of the flusher, and flush_wait comes at the very end of an operation, so
+ *   what an operation has read stays true until it is done. In particular txn_commit,
+ *   checkpoint_run and checkpoint_if_due never let go of it.
  *   flush.turn and checkpoint.lock are leaves: taken last, with or without volume->lock; nothing is
  *   taken under them.
  *   store_read and store_write need no lock of their own (store.h); whoever calls store_flush does

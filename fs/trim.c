@@ -45,10 +45,8 @@ static enum cv_err trim_region(struct volume *v, uint64_t i, struct volume_trim_
 			err = discard(v, i, from, to - from, report);
 		from = to + 1;
 	}
-	if (!known) {
-		free(a->region[i]);
-		a->region[i] = NULL;
-	}
+	if (!known)
+		alloc_drop(a, i);
 	return err;
 }
 

@@ -278,6 +278,9 @@ struct volume *image_open(struct image *image)
 	if (err)
 		fprintf(stderr, "open: %s\n", why.text);
 	assert_int_equal(err, CV_OK);
+	/* regions of the allocator go whenever they can, as in a volume of many */
+	v->alloc.keep = 0;
+	v->alloc.trim_at = 0;
 	return v;
 }
 

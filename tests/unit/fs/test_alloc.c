@@ -1,4 +1,4 @@
-/* Space written ahead of small writes, over a real sparse file. */
+/* The allocator: space written ahead of small writes, and regions that come and go. */
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -122,12 +122,84 @@ static void a_zone_keeps_no_space_back(void **state)
 	close_sparse(v);
 }
 
+#define LARGE ((uint64_t)4 << 30)
+
+static void regions_are_let_go_of_and_found_again(void **state)
+{
+	struct image *image = image_new(LARGE);
+	struct volume *v = image_open(image);
+	uint64_t file = make_file(v, "/f");
+	uint64_t places[40];
+	uint8_t back[8];
+	size_t got;
+
+	(void)state;
+	v->alloc.keep = 8;
+	for (uint64_t i = 0; i < 40; i++) {
+		v->alloc.data_cursor = (i + 10) * REGION_BLOCKS;
+		write_at(v, file, i * BLOCK_BYTES, &i, sizeof(i));
+		places[i] = place_of(v, file, i);
+	}
+	assert_true(v->alloc.loaded >= 40);
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(checkpoint_run(v, SUPER_OPEN), CV_OK);
+	alloc_trim(&v->alloc);
+	assert_true(v->alloc.loaded <= 8);
+	/* what is used is known again when space is looked for there */
+	for (uint64_t i = 0; i < 40; i++) {
+		v->alloc.data_cursor = places[i];
+		write_at(v, file, (100 + i) * BLOCK_BYTES, &i, sizeof(i));
+		assert_int_not_equal(place_of(v, file, 100 + i), places[i]);
+	}
+	for (uint64_t i = 0; i < 40; i++) {
+		assert_int_equal(data_read(v, file, i * BLOCK_BYTES, back, 8, &got), CV_OK);
+		assert_memory_equal(back, &i, 8);
+	}
+	assert_clean(v);
+	assert_int_equal(volume_close(v), CV_OK);
+	image_free(image);
+}
+
+static void a_full_region_is_not_looked_into_again(void **state)
+{
+	struct image *image = image_new(LARGE);
+	struct volume *v = image_open(image);
+	uint64_t file = make_file(v, "/f");
+	static uint8_t data[1 << 20];
+
+	(void)state;
+	v->alloc.data_cursor = 10 * REGION_BLOCKS;
+	for (uint64_t i = 0; i < 64; i++)
+		write_at(v, file, i << 20, data, sizeof(data));
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(checkpoint_run(v, SUPER_OPEN), CV_OK);
+	alloc_trim(&v->alloc);
+	assert_null(v->alloc.region[10]);
+	assert_int_equal(v->alloc.full[10], 1);
+	v->alloc.data_cursor = 10 * REGION_BLOCKS;
+	write_at(v, file, 64 << 20, "x", 1);
+	assert_int_equal(place_of(v, file, 64 << 20 >> 12) / REGION_BLOCKS, 11);
+	assert_null(v->alloc.region[10]);
+	/* it has room again once something in it was freed */
+	assert_int_equal(data_truncate(v, file, 0, NULL), CV_OK);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(checkpoint_run(v, SUPER_OPEN), CV_OK);
+	v->alloc.data_cursor = 10 * REGION_BLOCKS;
+	write_at(v, file, 0, "x", 1);
+	assert_int_equal(place_of(v, file, 0) / REGION_BLOCKS, 10);
+	assert_clean(v);
+	assert_int_equal(volume_close(v), CV_OK);
+	image_free(image);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(small_writes_go_to_space_that_is_there),
 		cmocka_unit_test(a_used_up_zone_is_made_anew_or_used_again),
 		cmocka_unit_test(a_zone_keeps_no_space_back),
+		cmocka_unit_test(regions_are_let_go_of_and_found_again),
+		cmocka_unit_test(a_full_region_is_not_looked_into_again),
 	};
 
 	support_init();
