@@ -127,10 +127,27 @@ void lookups_writer(struct lookups *l, uint64_t object, int by)
 	struct lookup *p = find(l, object);
 
 	if (p->object && (by > 0 || p->writers > 0))
-		p->writers += (uint64_t)(int64_t)by;
+		p->writers += (uint32_t)by;
 }
 
-uint64_t lookups_writers(const struct lookups *l, uint64_t object)
+uint32_t lookups_writers(const struct lookups *l, uint64_t object)
 {
 	return find(l, object)->writers;
+}
+
+void lookups_failed(struct lookups *l, uint64_t object)
+{
+	struct lookup *p = find(l, object);
+
+	if (p->object)
+		p->failed = true;
+}
+
+bool lookups_take_failure(struct lookups *l, uint64_t object)
+{
+	struct lookup *p = find(l, object);
+	bool failed = p->failed;
+
+	p->failed = false;
+	return failed;
 }

@@ -5,6 +5,7 @@
 #ifndef CONCLAVE_FS_LOOKUPS_H
 #define CONCLAVE_FS_LOOKUPS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -13,7 +14,8 @@
 struct lookup {
 	uint64_t object; /* 0: free place */
 	uint64_t count;
-	uint64_t writers; /* open descriptors that may write */
+	uint32_t writers; /* open descriptors that may write */
+	bool failed;      /* bytes that were written into the kernel's cache found no room */
 	uint64_t parent; /* where it was looked up last, for messages; 0: nowhere */
 };
 
@@ -32,7 +34,10 @@ uint64_t lookups_forget(struct lookups *l, uint64_t object, uint64_t count);
 uint64_t lookups_get(const struct lookups *l, uint64_t object);
 /* One more or one less (by = 1, -1) descriptor that may write, of an object the kernel knows. */
 void lookups_writer(struct lookups *l, uint64_t object, int by);
-uint64_t lookups_writers(const struct lookups *l, uint64_t object);
+uint32_t lookups_writers(const struct lookups *l, uint64_t object);
+void lookups_failed(struct lookups *l, uint64_t object);
+/* True once after each lookups_failed. */
+bool lookups_take_failure(struct lookups *l, uint64_t object);
 /* It was moved; nothing happens if the kernel does not know it. */
 void lookups_move(struct lookups *l, uint64_t object, uint64_t parent);
 uint64_t lookups_parent(const struct lookups *l, uint64_t object);

@@ -5,6 +5,7 @@
 #include "fs/checkpoint.h"
 
 #define LOW_WATER_PART 16 /* of the volume, but no more than */
+#define WRITER 1 /* handle of a descriptor that may write */
 #define LOW_WATER_BYTES ((uint64_t)64 << 20)
 
 bool mount_may_write(const struct fuse_file_info *fi)
@@ -23,11 +24,9 @@ static bool nearly_full(const struct volume *v)
 	return unused < reserve + mark;
 }
 
-bool mount_full(struct mount *m)
+bool mount_failed(struct mount *m, uint64_t object, const struct fuse_file_info *fi)
 {
-	/* since a write failed for want of room, and until there is some again */
-	m->full = m->full && nearly_full(m->volume);
-	return m->full;
+	return fi && fi->fh == WRITER && lookups_take_failure(&m->lookups, object);
 }
 
 void mount_opened(struct mount *m, uint64_t object, struct fuse_file_info *fi)
@@ -36,6 +35,7 @@ void mount_opened(struct mount *m, uint64_t object, struct fuse_file_info *fi)
 	fi->keep_cache = 1;
 	if (!mount_may_write(fi))
 		return;
+	fi->fh = WRITER;
 	lookups_writer(&m->lookups, object, 1);
 	/* the kernel would take more than there is room for: writes come here one by one */
 	if (m->writeback && nearly_full(m->volume)) {

@@ -4,8 +4,9 @@
  * With writeback cache it has the say over their size and times and may hold bytes that have not
  * come here. Three things would be untrue then, and are seen to: blocks of a file that has none yet,
  * where holes are (op_lseek), and that there is room. A write(2) into the cache asks for the
- * attributes of its file when they are not known for sure, and only such a question names an open
- * file: in a full volume it gets ENOSPC for an answer, and so does the write.
+ * attributes of its file when they are in doubt, and such a question names the descriptor: after
+ * cached bytes of the file found no room it gets ENOSPC for an answer, once, and so does the write.
+ * (A read of the last bytes through the same descriptor asks, too.)
  */
 #ifndef CONCLAVE_FS_MOUNT_CACHE_H
 #define CONCLAVE_FS_MOUNT_CACHE_H
@@ -19,7 +20,10 @@ void mount_opened(struct mount *m, uint64_t object, struct fuse_file_info *fi);
 /* The attributes as the kernel shall have them, and for how long; lock held. */
 void mount_stat(struct mount *m, uint64_t object, const struct inode *inode, struct stat *st,
 	double *timeout);
-/* There is no room for what is about to be written into the cache; lock held. */
-bool mount_full(struct mount *m);
+/*
+ * The attributes are asked for by a descriptor that may write (`fi`, else NULL), and cached bytes
+ * found no room since it was asked last; lock held.
+ */
+bool mount_failed(struct mount *m, uint64_t object, const struct fuse_file_info *fi);
 
 #endif

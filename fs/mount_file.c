@@ -98,11 +98,11 @@ static void op_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t siz
 		err = data_write(m->volume, ino, (uint64_t)off, buf, size, &done);
 	if (!err && fi->flags & O_DSYNC)
 		err = flush_wait(m->volume);
-	else if (err && done)
+	else if (err && done && !fi->writepage)
 		err = CV_OK; /* a short write; the next one will tell why */
 	e = mount_errno(m, err, ino, "write");
-	if (e == ENOSPC)
-		m->full = true;
+	if (e == ENOSPC && fi->writepage)
+		lookups_failed(&m->lookups, ino);
 	mount_unlock(m);
 	if (e)
 		fuse_reply_err(req, e);

@@ -142,8 +142,7 @@ static void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 {
 	struct mount *m = mount_lock(req);
 
-	/* a question about an open file comes from a write into the kernel's cache (mount_cache.h) */
-	reply_attr(req, m, fi && mount_full(m) ? CV_ERR_FULL : CV_OK, ino, "stat");
+	reply_attr(req, m, mount_failed(m, ino, fi) ? CV_ERR_FULL : CV_OK, ino, "stat");
 }
 
 static struct item_time time_from(const struct timespec *ts, bool now)

@@ -29,7 +29,6 @@ struct mount {
 	int fuse_fd;
 	int readahead_fd; /* mount_readahead.h; -1 once it was written to */
 	bool writeback;
-	bool full; /* a write failed for want of room (mount_cache.h) */
 	bool no_opendir; /* the kernel can do without OPENDIR */
 	bool acl;             /* the kernel checks access lists */
 	bool clears;          /* setuid bits are ours to clear (mount_priv.h) */

@@ -254,6 +254,28 @@ def test_in_a_nearly_full_volume_the_write_itself_fails(mnt):
     assert (mnt / "early").stat().st_size == (1 << 20) + 1
 
 
+def test_a_full_volume_is_read_without_errors(mnt):
+    (mnt / "kept").write_bytes(b"k" * 100_000)
+    writer = os.open(mnt / "big", os.O_WRONLY | os.O_CREAT)
+    reader = os.open(mnt / "big", os.O_RDONLY)
+    with pytest.raises(OSError):
+        for _ in range(256):
+            os.write(writer, bytes(1 << 20))
+    for _ in range(20):
+        assert (mnt / "kept").read_bytes() == b"k" * 100_000
+        size = os.fstat(reader).st_size
+        assert os.lseek(reader, 0, os.SEEK_END) == size == (mnt / "big").stat().st_size
+        assert len(os.pread(reader, 100, size - 50)) == 50
+    # the first of them that is closed is told of what found no room
+    failures = []
+    for fd in reader, writer:
+        try:
+            os.close(fd)
+        except OSError as e:
+            failures.append(e.errno)
+    assert failures == [errno.ENOSPC]
+
+
 def test_the_kernel_reads_a_mebibyte_ahead(mnt):
     dev = os.stat(mnt).st_dev
     bdi = pathlib.Path(f"/sys/class/bdi/{os.major(dev)}:{os.minor(dev)}/read_ahead_kb")
