@@ -126,6 +126,18 @@ struct budget_entry *budget_next_folded(
 	return NULL;
 }
 
+struct budget_entry *budget_next_unconfirmed(
+	struct budget *b, size_t *cursor, uint64_t before_ms)
+{
+	while (*cursor < BUDGET_ENTRIES) {
+		struct budget_entry *e = &b->entries[(*cursor)++];
+
+		if (e->released && e->released_ms < before_ms)
+			return e;
+	}
+	return NULL;
+}
+
 bool budget_new_boot(struct budget_entry *e, const uint8_t boot_id[CV_BOOT_ID_BYTES],
 	const uint8_t *released_boot_id, uint64_t now_ms)
 {

@@ -37,6 +37,8 @@ struct budget_entry {
 	bool boot_seen;
 	uint8_t boot_id[CV_BOOT_ID_BYTES];
 	uint64_t boot_locked_ms; /* last BOOT_LOCKED; 0 = never */
+	bool released;		 /* and not confirmed by MOUNT_OK */
+	uint64_t released_ms;
 };
 
 struct budget;
@@ -63,6 +65,10 @@ bool budget_audit_refusal(struct budget_entry *e, enum reason reason, uint64_t n
  */
 struct budget_entry *budget_next_folded(
 	struct budget *b, size_t *cursor, uint64_t now_ms, bool all);
+
+/* The next entry with a release from before `before_ms` that nothing confirmed; as above. */
+struct budget_entry *budget_next_unconfirmed(
+	struct budget *b, size_t *cursor, uint64_t before_ms);
 
 /* True if a nonce request from this boot id is worth a BOOT_LOCKED. */
 bool budget_new_boot(struct budget_entry *e, const uint8_t boot_id[CV_BOOT_ID_BYTES],

@@ -32,6 +32,7 @@ static const struct ini_key schema[] = {
 	{ "limits", "device_per_minute", false },
 	{ "limits", "audit_refusals_per_minute", false },
 	{ "limits", "batch", false },
+	{ "limits", "mount_ok", false },
 	{ "store", "reserve_records", false },
 	{ "privacy", "location", false },
 	{ "privacy", "serials", false },
@@ -123,6 +124,8 @@ static void read_limits(struct ini_file *ini, struct gateway_config *cfg)
 	k->audit_refusals_per_minute = limit(
 		ini, "audit_refusals_per_minute", KEEPER_AUDIT_REFUSALS_PER_MINUTE, 1, 10000);
 	k->batch_max = limit(ini, "batch", KEEPER_BATCH_MAX, 1, 4096);
+	k->mount_ok_ms = duration(
+		ini, "limits", "mount_ok", KEEPER_MOUNT_OK_MS, 1000, 86400000);
 	cfg->reserve_records = (uint32_t)ini_uint(
 		ini, "store", "reserve_records", KEEPER_RESERVE_RECORDS, 1, 100000000);
 }

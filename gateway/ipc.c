@@ -237,6 +237,7 @@ enum cv_err ipc_control_encode(uint8_t *out, size_t cap, size_t *len, const stru
 		lp_u64(&lp, m->limits.device_per_minute);
 		lp_u64(&lp, m->limits.audit_refusals_per_minute);
 		lp_u64(&lp, m->limits.batch_max);
+		lp_u64(&lp, m->limits.mount_ok_ms);
 	}
 	return lp_end(&lp, len);
 }
@@ -259,7 +260,8 @@ static enum cv_err read_reload(struct ipc_control *m, struct lp_reader *r)
 		read_u32(r, &m->limits.device_burst) != CV_OK ||
 		read_u32(r, &m->limits.device_per_minute) != CV_OK ||
 		read_u32(r, &m->limits.audit_refusals_per_minute) != CV_OK ||
-		read_u32(r, &m->limits.batch_max) != CV_OK)
+		read_u32(r, &m->limits.batch_max) != CV_OK ||
+		read_u32(r, &m->limits.mount_ok_ms) != CV_OK)
 		return CV_ERR_FORMAT;
 	m->log_level = (enum log_level)level;
 	return CV_OK;

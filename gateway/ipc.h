@@ -80,6 +80,7 @@ struct keeper_limits {
 	uint32_t device_per_minute;	 /* and how fast that fills again */
 	uint32_t audit_refusals_per_minute; /* audit records of refusals, per device */
 	uint32_t batch_max;		 /* requests in one transaction */
+	uint32_t mount_ok_ms;		 /* a release without MOUNT_OK for so long is an alert */
 };
 
 enum ipc_control_type {

@@ -32,6 +32,8 @@ void keeper_limits_default(struct keeper_limits *limits)
 		limits->audit_refusals_per_minute = KEEPER_AUDIT_REFUSALS_PER_MINUTE;
 	if (limits->batch_max == 0)
 		limits->batch_max = KEEPER_BATCH_MAX;
+	if (limits->mount_ok_ms == 0)
+		limits->mount_ok_ms = KEEPER_MOUNT_OK_MS;
 	if (limits->batch_max > STORE_BATCH_MAX)
 		limits->batch_max = STORE_BATCH_MAX;
 }
@@ -152,6 +154,7 @@ static void tick(struct keeper *k)
 {
 	keeper_clock_read(k);
 	keeper_alert_tick(k);
+	keeper_confirm_tick(k);
 	ask_sender(k);
 	if (k->now_ms < k->fold_due_ms)
 		return;

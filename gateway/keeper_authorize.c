@@ -152,6 +152,7 @@ static void decide(struct keeper *k, struct keeper_call *call, struct authorize_
 
 	v = authorize(in);
 	call->verdict = &v;
+	call->input = in;
 	if (v.reason != REASON_RELEASE) {
 		keeper_refuse_verdict(k, call, v.reason, &v.detail);
 		/* A repeat that was folded away is not told either. */
@@ -169,6 +170,7 @@ static void decide(struct keeper *k, struct keeper_call *call, struct authorize_
 		keeper_release(k, call, in, &v);
 	}
 	call->verdict = NULL;
+	call->input = NULL;
 }
 
 /* Nothing of a quote is looked at before its token is known to be the device's. */

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "gateway/keeper_evidence.h"
 #include "host/log.h"
 #include "protocol/crypto.h"
 
@@ -138,6 +139,8 @@ static void record_refusal(struct keeper *k, const struct keeper_call *call, enu
 	json_text(&a.w, "peer", call->request->peer);
 	if (audit_append(&a, k->store) != CV_OK)
 		keeper_batch_fail(k);
+	else if (call->input != NULL)
+		keeper_evidence_keep(k, call->rec->device, call->input, reason);
 }
 
 void keeper_refuse(struct keeper *k, const struct keeper_call *call, enum reason reason)
@@ -188,7 +191,7 @@ static void dispatch(struct keeper *k, struct keeper_call *call)
 
 void keeper_on_device(struct keeper *k, const struct ipc_request *request)
 {
-	struct keeper_call call = { request, {0}, NULL, k->rec, NULL };
+	struct keeper_call call = { request, {0}, NULL, k->rec, NULL, NULL };
 	uint8_t expected[CV_MAC_BYTES];
 	char device[CV_ID_BUF] = RECORD_DUMMY_ID;
 	bool known = false;

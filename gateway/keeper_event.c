@@ -168,6 +168,7 @@ static void on_new_event(struct keeper *k, struct keeper_call *call,
 		keeper_batch_fail(k);
 		return;
 	}
+	keeper_confirm_came(call, e->event);
 	raise_alerts(k, call, e);
 }
 

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "gateway/keeper_evidence.h"
 #include "host/log.h"
 #include "protocol/crypto.h"
 #include "protocol/sealed_share.h"
@@ -162,6 +163,10 @@ static enum cv_err write_state(struct keeper *k, const struct keeper_call *call,
 		err = store_device_put(k->store, rec);
 	if (err == CV_OK)
 		err = write_audit(k, call, in, v);
+	if (err == CV_OK && v->new_boot)
+		keeper_evidence_keep(k, rec->device, in, REASON_RELEASE);
+	if (k->batch_failed)
+		return CV_ERR_IO;
 	if (err != CV_OK)
 		keeper_batch_fail(k);
 	return err;
@@ -194,6 +199,7 @@ void keeper_release(struct keeper *k, struct keeper_call *call, const struct aut
 		return;
 	}
 	k->batch_released++;
+	keeper_confirm_expect(k, call);
 	if (v->approved)
 		keeper_request_done(k, call->rec->device, in);
 	alert_later(k, call, in, v, EVENT_AUTH_OK);

@@ -104,6 +104,7 @@ struct keeper_call {
 	struct budget_entry *budget;
 	struct record *rec;
 	const struct verdict *verdict; /* NULL until there is one */
+	const struct authorize_input *input; /* goes with it */
 };
 
 /* keeper_clock.c */
@@ -164,6 +165,11 @@ void keeper_release(struct keeper *k, struct keeper_call *call,
 
 /* The shorter of the two that are not 0. `group` may be NULL. */
 uint32_t keeper_lease(const struct policy *own, const struct group_policy *group);
+
+/* keeper_confirm.c: releases that wait for MOUNT_OK. */
+void keeper_confirm_expect(struct keeper *k, const struct keeper_call *call);
+void keeper_confirm_came(const struct keeper_call *call, enum device_event event);
+void keeper_confirm_tick(struct keeper *k);
 
 /* keeper_event.c */
 void keeper_on_event(struct keeper *k, struct keeper_call *call);

@@ -102,6 +102,13 @@ enum opcmd_result opcmd_policy_canary(struct keeper *k, struct opcmd *op);
 enum opcmd_result opcmd_policy_show(struct keeper *k, struct opcmd *op);
 enum opcmd_result opcmd_policy_status(struct keeper *k, struct opcmd *op);
 
+/* opcmd_policy_test.c */
+enum opcmd_result opcmd_policy_test(struct keeper *k, struct opcmd *op);
+enum opcmd_result opcmd_evidence(struct keeper *k, struct opcmd *op);
+
+/* opcmd_suspect.c */
+enum opcmd_result opcmd_suspect(struct keeper *k, struct opcmd *op);
+
 /* opcmd_approve.c */
 enum opcmd_result opcmd_requests(struct keeper *k, struct opcmd *op);
 enum opcmd_result opcmd_approve(struct keeper *k, struct opcmd *op);

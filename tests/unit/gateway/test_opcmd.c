@@ -71,6 +71,18 @@ static const char *const commands[][3] = {
 	{ "allow-key", "revoke", "{\"device\":\"d1\"}" },
 	{ "policy", "policy", "{\"device\":\"d1\",\"policy\":{}}" },
 	{ "audit", "audit", "{\"from\":1}" },
+	{ "group", "policy", "{\"device\":\"d1\",\"group\":\"\"}" },
+	{ "policy-push", "policy", "{}" },
+	{ "policy-canary", "policy", "{}" },
+	{ "policy-test", "policy", "{}" },
+	{ "policy-show", "audit", "{\"group\":\"g\"}" },
+	{ "policy-status", "audit", "{}" },
+	{ "evidence", "audit", "{\"device\":\"d1\"}" },
+	{ "requests", "audit", "{}" },
+	{ "suspect", "audit", "{}" },
+	{ "approve", "revoke", "{\"request\":1}" },
+	{ "thaw", "revoke", "{}" },
+	{ "freeze", "revoke", "{\"bad\":1}" },
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 

@@ -393,6 +393,59 @@ static void an_approval_lets_one_key_pass_once(void **state)
 	rig_free(rig);
 }
 
+static size_t boots_on_record(struct rig *rig)
+{
+	const struct rig_answer *answer =
+		rig_op(rig, &rig->admin, "evidence", "{\"device\":\"d1\"}");
+	const cJSON *list = NULL;
+	struct cJSON *tree = NULL;
+	size_t count = 0;
+
+	assert_int_equal(answer->status, 200);
+	assert_int_equal(json_parse(&tree, answer->body, answer->len, RIG_BODY_MAX), CV_OK);
+	assert_int_equal(json_get_array(tree, "boots", &list, &count), CV_OK);
+	json_free(tree);
+	return count;
+}
+
+static void the_last_boots_and_the_last_refusal_are_on_record(void **state)
+{
+	struct rig *rig = rig_enrolled();
+
+	(void)state;
+	assert_int_equal(boots_on_record(rig), 0);
+	for (uint8_t boot = 1; boot <= 5; boot++) {
+		rig->device.evidence.platform.boot_id[1] = boot;
+		assert_string_equal(authorize_reason(rig), "");
+		assert_string_equal(authorize_reason(rig), ""); /* one for each boot */
+		assert_int_equal(boots_on_record(rig), boot < 3 ? boot : 3);
+	}
+	rig->device.evidence.platform.dbgstat = EVIDENCE_DEBUG_ENABLED;
+	assert_string_equal(authorize_reason(rig), "debug_enabled");
+	assert_int_equal(boots_on_record(rig), 4);
+	rig->device.evidence.platform.dbgstat = EVIDENCE_DEBUG_DISABLED;
+	rig->device.evidence.platform.boot_id[1] = 6;
+	assert_string_equal(authorize_reason(rig), "");
+	assert_int_equal(boots_on_record(rig), 4);
+	assert_int_equal(rig_stop(rig), 0);
+	assert_true(rig_start(rig));
+	assert_int_equal(boots_on_record(rig), 4);
+	rig_free(rig);
+}
+
+static void a_finding_becomes_an_alert_and_only_a_known_one(void **state)
+{
+	struct rig *rig = rig_enrolled();
+
+	(void)state;
+	assert_string_equal(rig_reason(rig_op(rig, &rig->admin, "suspect",
+		"{\"device\":\"d1\",\"finding\":\"anything\"}")), "malformed");
+	assert_int_equal(rig_op(rig, &rig->admin, "suspect",
+		"{\"device\":\"d1\",\"finding\":\"few_gateways\"}")->status, 200);
+	assert_true(rig_alerted(rig, EVENT_HARVEST_SUSPECTED));
+	rig_free(rig);
+}
+
 static void status_lists_groups_page_by_page_and_the_health_answer_has_versions(void **state)
 {
 	struct rig *rig = rig_enrolled();
@@ -429,6 +482,8 @@ int main(void)
 		cmocka_unit_test(the_quota_of_a_day_is_kept_over_a_restart),
 		cmocka_unit_test(a_frozen_fleet_releases_nothing_until_it_is_thawed),
 		cmocka_unit_test(an_approval_lets_one_key_pass_once),
+		cmocka_unit_test(the_last_boots_and_the_last_refusal_are_on_record),
+		cmocka_unit_test(a_finding_becomes_an_alert_and_only_a_known_one),
 		cmocka_unit_test(status_lists_groups_page_by_page_and_the_health_answer_has_versions),
 	};
 
