@@ -3,10 +3,11 @@
 BENCH_GFSHARE := $(wildcard /usr/include/libgfshare.h)
 BENCH_shamir := measure
 BENCH_steps := measure tls_pair
+BENCH_policy := measure
 BENCH_alerts := measure receiver
 BENCH_load := measure load_device load_client load_fill
 BENCH_fs_ops := measure fs_ops_names
-BENCH_PROGRAMS := shamir steps alerts load fs_ops
+BENCH_PROGRAMS := shamir steps policy alerts load fs_ops
 BENCH_BIN := $(addprefix $(BUILD)/bench/,$(BENCH_PROGRAMS))
 BENCH_NEED := gateway notify host protocol shamir
 

@@ -50,6 +50,21 @@ def alerts():
          ["one alert from keeper to receiver, ms, largest", f"{largest / 1000:.2f}"]])
 
 
+def policy():
+    report.progress("policies: verdicts, and 100,000 devices in 1,000 groups")
+    with tempfile.TemporaryDirectory(dir="/var/tmp", prefix="conclave-bench-") as directory:
+        rows = rows_of(os.path.join(report.BENCH, "policy"), directory)
+    verdicts, load = rows[:-1], rows[-1]
+    lines = report.table(
+        "Policies, us, one core, median of 21 rounds", ["what", "median", "smallest", "largest"],
+        [[r[0]] + [f"{float(v) / 1000:.2f}" for v in r[1:]] for r in verdicts])
+    own, largest = float(verdicts[0][1]) / 1000, float(verdicts[2][1]) / 1000
+    lines += [f"what the largest policy adds to a release  {largest - own:7.1f} us",
+              f"{load[0]}: {float(load[1]) / 1e9:.2f} s"
+              f" ({float(load[2]) / 1e9:.2f} .. {float(load[3]) / 1e9:.2f}), aim 2 s", ""]
+    return lines
+
+
 def steps():
     report.progress("steps of a release")
     with tempfile.TemporaryDirectory(dir="/var/tmp", prefix="conclave-bench-") as directory:

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Prints every published figure as a table with its peer beside it.
 
-usage: run.py [unlock] [dead] [strangers] [load] [size] [alerts] [steps] [shamir]     (all of them without arguments)
+usage: run.py [unlock] [dead] [strangers] [load] [size] [alerts] [steps] [policy] [shamir]     (all of them without arguments)
 
 Each result is also written to bench/results/<date>-<name>.txt with the machine, the versions and
 the command. A peer that is not installed is said to be missing. Ratios hold; absolute numbers are
@@ -20,7 +20,7 @@ import unlock
 def main():
     areas = {"unlock": unlock.unlock, "dead": unlock.dead, "strangers": strangers.strangers,
              "load": load.load, "size": load.size, "alerts": micro.alerts,
-             "steps": micro.steps, "shamir": micro.shamir}
+             "steps": micro.steps, "policy": micro.policy, "shamir": micro.shamir}
     wanted = sys.argv[1:] or list(areas)
     if "-h" in wanted or "--help" in wanted:
         print(__doc__)

@@ -54,7 +54,8 @@ static enum reason one_measurement(const struct authorize_input *in, size_t firs
 		return verdict_rule(
 			v, REASON_MEASUREMENT_MISSING, "references", refs[first].measurement);
 	for (size_t i = first; i < end; i++) {
-		if (!crypto_equal(digest->value, refs[i].value, CV_HASH_BYTES))
+		/* Digests of software are no secret, and there may be a thousand. */
+		if (memcmp(digest->value, refs[i].value, CV_HASH_BYTES) != 0)
 			continue;
 		reason = reference_valid(in, &refs[i]);
 		if (reason == REASON_RELEASE) {

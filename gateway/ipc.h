@@ -36,7 +36,7 @@
 #include "protocol/mac.h"
 #include "protocol/op.h"
 
-#define IPC_PACKET_MAX 163840
+#define IPC_PACKET_MAX 196608
 #define IPC_PEER_BUF 64		/* text of an address */
 #define IPC_METHOD_BUF 16
 #define IPC_CONTENT_TYPE_BUF 48

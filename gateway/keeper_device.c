@@ -82,7 +82,8 @@ enum cv_err keeper_refusal_body(struct keeper *k, const struct keeper_call *call
 	refusal.reason = reason;
 	refusal.has_reason = may_reveal(k, call->rec);
 	*status = refusal.status;
-	return refusal_encode(out, cap, len, &refusal, padded ? CV_AUTHORIZE_REPLY_BYTES : 0);
+	return refusal_encode(out, cap, len, &refusal, padded ? CV_AUTHORIZE_REPLY_BYTES
+									   : CV_REFUSAL_BYTES);
 }
 
 static bool worth_an_alert(enum reason reason)

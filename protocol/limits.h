@@ -26,7 +26,7 @@
 #define CV_THRESHOLD_MIN 2		/* K; 1 only with --insecure-single */
 
 #define CV_BODY_MAX 16384		/* HTTP body, devices' listener */
-#define CV_OP_BODY_MAX 147456		/* HTTP body, operators' listener: the largest document */
+#define CV_OP_BODY_MAX 188416		/* HTTP body, operators' listener: the largest document */
 #define CV_JSON_DEPTH_MAX 8
 #define CV_JSON_NAMES_MAX 128		/* member names of all objects open at one point */
 #define CV_JSON_INTEGER_MAX 9007199254740991 /* 2^53 - 1 */
@@ -34,13 +34,13 @@
 #ifndef CV_EVIDENCE_MAX			/* a small device may be built with less: it makes its own */
 #define CV_EVIDENCE_MAX 10240		/* compact JWS text; 9,576 with every claim at its limit */
 #endif
-#define CV_JWS_MAX 139264		/* any signed document */
+#define CV_JWS_MAX 180224		/* any signed document */
 #define CV_OPCERT_MAX 2048		/* operator certificate, compact JWS text */
 #ifndef CV_SHARE_SET_MAX		/* a small device may be built with less */
 #define CV_SHARE_SET_MAX 8192		/* share set, compact JWS text */
 #endif
 #define CV_POLICY_MAX 8192		/* policy of a device, JSON text */
-#define CV_GROUP_POLICY_MAX 98304	/* policy of a group, JSON text */
+#define CV_GROUP_POLICY_MAX 131072	/* policy of a group, JSON text */
 #define CV_NAME_MAX 63			/* digest names, place names, software names */
 #ifndef CV_DIGESTS_MAX			/* a small device may be built with less */
 #define CV_DIGESTS_MAX 16		/* measurements in one token */
@@ -57,6 +57,7 @@
 #define CV_PLACE_ACCURACY_MAX_M 100000	/* no policy can allow a worse position */
 #define CV_PLACE_SOURCES_MAX 16		/* in one policy */
 #define CV_AUTHORIZE_REPLY_BYTES 1024	/* 200 and 403 of /v1/authorize are padded to this */
+#define CV_REFUSAL_BYTES 256		/* refusals of all else after the MAC */
 
 #define CV_NONCE_TTL_S 30		/* how long a gateway honours its nonce */
 #define CV_CONNECT_TIMEOUT_MS 1000

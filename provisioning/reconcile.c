@@ -9,6 +9,8 @@
 #include "protocol/json_get.h"
 
 #define GATEWAYS_MAX 64
+#define BUCKETS 65536
+#define NONE SIZE_MAX
 
 /* A boot of a device under one unlock key, and who released to it. */
 struct boot {
@@ -16,8 +18,9 @@ struct boot {
 	uint8_t boot_id[CV_BOOT_ID_BYTES];
 	uint8_t boot_key[CV_X25519_BYTES];
 	uint64_t gateways; /* bit per index in the list of gateways */
-	uint64_t first_s, last_s;
-	bool confirmed;
+	uint64_t last_s;
+	size_t next; /* in its bucket */
+	bool confirmed; /* only the entry without a key, which stands for MOUNT_OK itself */
 	bool came_back; /* a gateway saw another boot of the device in between */
 };
 
@@ -26,6 +29,7 @@ struct latest {
 	char device[CV_ID_BUF];
 	size_t gateway;
 	uint8_t boot_id[CV_BOOT_ID_BYTES];
+	size_t next;
 };
 
 struct reconcile {
@@ -36,12 +40,19 @@ struct reconcile {
 	size_t count, cap;
 	struct latest *latest;
 	size_t latest_count, latest_cap;
+	size_t boot_bucket[BUCKETS], latest_bucket[BUCKETS]; /* the newest of each */
 };
 
 enum cv_err reconcile_open(struct reconcile **out)
 {
-	*out = calloc(1, sizeof(**out));
-	return *out != NULL ? CV_OK : CV_ERR_MEMORY;
+	struct reconcile *r = calloc(1, sizeof(*r));
+
+	if (r == NULL)
+		return CV_ERR_MEMORY;
+	for (size_t i = 0; i < BUCKETS; i++)
+		r->boot_bucket[i] = r->latest_bucket[i] = NONE;
+	*out = r;
+	return CV_OK;
 }
 
 void reconcile_close(struct reconcile *r)
@@ -67,7 +78,11 @@ bool reconcile_incomplete(const struct reconcile *r)
 
 size_t reconcile_boots(const struct reconcile *r)
 {
-	return r->count;
+	size_t n = 0;
+
+	for (size_t i = 0; i < r->count; i++)
+		n += !r->boots[i].confirmed;
+	return n;
 }
 
 static enum cv_err gateway_index(struct reconcile *r, const char *gateway, size_t *index)
@@ -97,17 +112,32 @@ static enum cv_err grow(void **array, size_t count, size_t *cap, size_t size)
 	return CV_OK;
 }
 
-/* Newest first: a release is near the end of what was added. */
+/* FNV-1a; nobody gains by making the operator's tool slow. */
+static size_t bucket(const char *device, const uint8_t *more, size_t len)
+{
+	uint32_t h = 2166136261u;
+
+	for (; *device != '\0'; device++)
+		h = (h ^ (uint8_t)*device) * 16777619u;
+	for (size_t i = 0; i < len; i++)
+		h = (h ^ more[i]) * 16777619u;
+	return h % BUCKETS;
+}
+
+static bool same_boot(const struct boot *b, const char *device, const uint8_t *boot_id)
+{
+	return memcmp(b->boot_id, boot_id, CV_BOOT_ID_BYTES) == 0 && strcmp(b->device, device) == 0;
+}
+
 static struct boot *find_boot(
 	struct reconcile *r, const char *device, const uint8_t *boot_id, const uint8_t *key)
 {
-	for (size_t i = r->count; i > 0; i--) {
-		struct boot *b = &r->boots[i - 1];
+	size_t i = r->boot_bucket[bucket(device, boot_id, CV_BOOT_ID_BYTES)];
 
-		if (memcmp(b->boot_id, boot_id, CV_BOOT_ID_BYTES) == 0 &&
-			strcmp(b->device, device) == 0 &&
-			(key == NULL || memcmp(b->boot_key, key, CV_X25519_BYTES) == 0))
-			return b;
+	for (; i != NONE; i = r->boots[i].next) {
+		if (same_boot(&r->boots[i], device, boot_id) &&
+			memcmp(r->boots[i].boot_key, key, CV_X25519_BYTES) == 0)
+			return &r->boots[i];
 	}
 	return NULL;
 }
@@ -115,9 +145,11 @@ static struct boot *find_boot(
 static enum cv_err find_latest(
 	struct reconcile *r, const char *device, size_t gateway, struct latest **out)
 {
+	const uint8_t index = (uint8_t)gateway;
+	size_t *first = &r->latest_bucket[bucket(device, &index, 1)];
 	enum cv_err err;
 
-	for (size_t i = 0; i < r->latest_count; i++) {
+	for (size_t i = *first; i != NONE; i = r->latest[i].next) {
 		if (r->latest[i].gateway == gateway && strcmp(r->latest[i].device, device) == 0) {
 			*out = &r->latest[i];
 			return CV_OK;
@@ -130,12 +162,15 @@ static enum cv_err find_latest(
 	memset(*out, 0, sizeof(**out));
 	strcpy((*out)->device, device);
 	(*out)->gateway = gateway;
+	(*out)->next = *first;
+	*first = r->latest_count - 1;
 	return CV_OK;
 }
 
 static enum cv_err add_boot(struct reconcile *r, const char *device, const uint8_t *boot_id,
-	const uint8_t *key, uint64_t time_s, struct boot **out)
+	const uint8_t *key, struct boot **out)
 {
+	size_t *first = &r->boot_bucket[bucket(device, boot_id, CV_BOOT_ID_BYTES)];
 	enum cv_err err = grow((void **)&r->boots, r->count, &r->cap, sizeof(*r->boots));
 
 	if (err != CV_OK)
@@ -145,7 +180,8 @@ static enum cv_err add_boot(struct reconcile *r, const char *device, const uint8
 	strcpy((*out)->device, device);
 	memcpy((*out)->boot_id, boot_id, CV_BOOT_ID_BYTES);
 	memcpy((*out)->boot_key, key, CV_X25519_BYTES);
-	(*out)->first_s = time_s;
+	(*out)->next = *first;
+	*first = r->count - 1;
 	return CV_OK;
 }
 
@@ -165,7 +201,7 @@ static enum cv_err add_release(
 		return err;
 	boot = find_boot(r, device, boot_id, key);
 	if (boot == NULL)
-		err = add_boot(r, device, boot_id, key, time_s, &boot);
+		err = add_boot(r, device, boot_id, key, &boot);
 	if (err != CV_OK)
 		return err;
 	if ((boot->gateways & 1ull << gateway) != 0 &&
@@ -178,14 +214,21 @@ static enum cv_err add_release(
 	return CV_OK;
 }
 
-/* The device opened its volume in this boot: under whichever key, it is one machine's boot. */
-static void confirm(struct reconcile *r, const char *device, const uint8_t *boot_id)
+/*
+ * The device opened its volume in this boot: under whichever key, it is one machine's boot. The
+ * gateway that heard of it need not have released, so this may come before any release.
+ */
+static enum cv_err confirm(struct reconcile *r, const char *device, const uint8_t *boot_id)
 {
-	for (size_t i = 0; i < r->count; i++) {
-		if (memcmp(r->boots[i].boot_id, boot_id, CV_BOOT_ID_BYTES) == 0 &&
-			strcmp(r->boots[i].device, device) == 0)
-			r->boots[i].confirmed = true;
-	}
+	static const uint8_t no_key[CV_X25519_BYTES];
+	struct boot *b = find_boot(r, device, boot_id, no_key);
+	enum cv_err err = CV_OK;
+
+	if (b == NULL)
+		err = add_boot(r, device, boot_id, no_key, &b);
+	if (err == CV_OK)
+		b->confirmed = true;
+	return err;
 }
 
 static bool text_is(const cJSON *doc, const char *name, const char *value)
@@ -212,7 +255,7 @@ enum cv_err reconcile_add(struct reconcile *r, const char *gateway, const char *
 			err = add_release(r, index, device, doc, time_s);
 		else if (text_is(doc, "kind", "event") && text_is(doc, "event", "MOUNT_OK") &&
 			json_get_bytes(doc, "boot_id", boot_id, sizeof(boot_id)) == CV_OK)
-			confirm(r, device, boot_id);
+			err = confirm(r, device, boot_id);
 	}
 	json_free(doc);
 	return err;
@@ -227,11 +270,11 @@ static size_t bits(uint64_t set)
 	return n;
 }
 
+/* An older entry of the same boot; the chain runs from the newest to the oldest. */
 static bool has_other_key(const struct reconcile *r, const struct boot *b)
 {
-	for (const struct boot *o = r->boots; o < b; o++) {
-		if (memcmp(o->boot_id, b->boot_id, CV_BOOT_ID_BYTES) == 0 &&
-			strcmp(o->device, b->device) == 0)
+	for (size_t i = b->next; i != NONE; i = r->boots[i].next) {
+		if (!r->boots[i].confirmed && same_boot(&r->boots[i], b->device, b->boot_id))
 			return true;
 	}
 	return false;
@@ -252,6 +295,17 @@ static void tell(const struct judging *j, enum reconcile_finding finding)
 	j->found(j->user, &result);
 }
 
+static bool is_confirmed(const struct reconcile *r, const struct boot *b)
+{
+	size_t i = r->boot_bucket[bucket(b->device, b->boot_id, CV_BOOT_ID_BYTES)];
+
+	for (; i != NONE; i = r->boots[i].next) {
+		if (r->boots[i].confirmed && same_boot(&r->boots[i], b->device, b->boot_id))
+			return true;
+	}
+	return false;
+}
+
 static void judge_boot(const struct reconcile *r, const struct reconcile_rules *rules,
 	const struct judging *j)
 {
@@ -262,7 +316,7 @@ static void judge_boot(const struct reconcile *r, const struct reconcile_rules *
 
 	if (few && over && !r->incomplete)
 		tell(j, RECONCILE_FEW_GATEWAYS);
-	if (!few && over && !b->confirmed)
+	if (!few && over && !is_confirmed(r, b))
 		tell(j, RECONCILE_UNCONFIRMED);
 	if (has_other_key(r, b))
 		tell(j, RECONCILE_TWO_KEYS);
@@ -276,7 +330,7 @@ void reconcile_judge(struct reconcile *r, const struct reconcile_rules *rules,
 	for (size_t i = 0; i < r->count; i++) {
 		const struct judging j = {&r->boots[i], found, user};
 
-		if (r->boots[i].last_s < rules->since_s ||
+		if (r->boots[i].confirmed || r->boots[i].last_s < rules->since_s ||
 			(rules->device != NULL && strcmp(rules->device, j.boot->device) != 0))
 			continue;
 		judge_boot(r, rules, &j);

@@ -236,9 +236,9 @@ static void operators_come_with_a_certificate(void **state)
 	assert_string_equal(head.request.operator_id, "op1");
 	assert_string_equal(head.request.op, "v1 nonce=a sig=b");
 	assert_string_equal(head.request.op_cert, "x.y.z");
-	info.http_headers[1].value = "147456";
+	info.http_headers[1].value = "188416";
 	assert_int_equal(check(&info, FRONT_OPERATORS, &head), 0);
-	info.http_headers[1].value = "147457";
+	info.http_headers[1].value = "188417";
 	assert_int_equal(check(&info, FRONT_OPERATORS, &head), 413);
 	X509_free(cert);
 	X509_free(wrong);
