@@ -213,6 +213,9 @@ static void read_group(struct lp_reader *r, struct record *rec)
 	rec->quota_day = lp_read_u64(r);
 	rec->quota_used = (uint32_t)read_number(r, 0, UINT32_MAX);
 	rec->grant.present = read_number(r, 0, 1) == 1;
+	/* One form for each record: nothing to say is not said. */
+	if (!rec->grant.present && rec->group[0] == '\0' && rec->quota_used == 0 && r->err == CV_OK)
+		r->err = CV_ERR_FORMAT;
 	if (!rec->grant.present)
 		return;
 	lp_read_exact(r, rec->grant.volume_id, sizeof(rec->grant.volume_id));

@@ -78,7 +78,31 @@ static void a_full_memory_says_busy(void **state)
 	spent_close(s);
 }
 
-static const struct keeper_limits limits = { 3, 60, 2, 1 };
+static const struct keeper_limits limits = { 3, 60, 2, 1, 1000 };
+
+static void only_releases_that_nothing_confirmed_are_found(void **state)
+{
+	struct budget *b = NULL;
+	struct budget_entry *e;
+	size_t cursor = 0;
+
+	(void)state;
+	assert_int_equal(budget_open(&b), CV_OK);
+	e = budget_entry(b, "d1", 100, &limits);
+	e->released = true;
+	e->released_ms = 100;
+	(void)budget_entry(b, "d2", 100, &limits);
+	assert_null(budget_next_unconfirmed(b, &cursor, 100));
+	cursor = 0;
+	e = budget_next_unconfirmed(b, &cursor, 101);
+	assert_non_null(e);
+	assert_string_equal(e->device, "d1");
+	assert_null(budget_next_unconfirmed(b, &cursor, 101));
+	e->released = false;
+	cursor = 0;
+	assert_null(budget_next_unconfirmed(b, &cursor, 101));
+	budget_close(b);
+}
 
 static void a_budget_runs_out_and_fills_again(void **state)
 {
@@ -192,6 +216,7 @@ int main(void)
 		cmocka_unit_test(a_nonce_is_spent_once),
 		cmocka_unit_test(is_forgotten_after_it_expired),
 		cmocka_unit_test(a_full_memory_says_busy),
+		cmocka_unit_test(only_releases_that_nothing_confirmed_are_found),
 		cmocka_unit_test(a_budget_runs_out_and_fills_again),
 		cmocka_unit_test(small_steps_lose_nothing),
 		cmocka_unit_test(repeated_refusals_become_one_record),
