@@ -62,7 +62,10 @@ static bool is_over(const struct keeper *k, const struct keeper_request *r)
 	return r->number != 0 && k->now_ms - r->seen_ms > KEEPER_REQUEST_MS;
 }
 
-/* The request if it is there, else the place for it: a free one, or the one idle longest. */
+/*
+ * One place for each volume of a device: a new boot key makes what waited before pointless, and a
+ * device with many keys crowds out nobody. Else a free place, or the one idle longest.
+ */
 static struct keeper_request *place(
 	struct keeper *k, const char *device, const struct authorize_input *in)
 {
@@ -71,7 +74,8 @@ static struct keeper_request *place(
 	for (size_t i = 0; i < KEEPER_REQUESTS_MAX; i++) {
 		struct keeper_request *r = &k->requests->list[i];
 
-		if (is_about(r, device, in))
+		if (r->number != 0 && strcmp(r->device, device) == 0 &&
+			crypto_equal(r->volume_id, in->request->volume_id, CV_VOLUME_ID_BYTES))
 			return r;
 		if (best->number != 0 && (r->number == 0 || r->seen_ms < best->seen_ms))
 			best = r;
@@ -90,18 +94,11 @@ static void alert(struct keeper *k, uint64_t number)
 		channel_alert(&k->alerts, &alert);
 }
 
-void keeper_request_note(
-	struct keeper *k, const char *device, const struct authorize_input *in)
+static void begin(struct keeper *k, struct keeper_request *r, const char *device,
+	const struct authorize_input *in, uint64_t number)
 {
-	struct keeper_request *r = place(k, device, in);
-	uint64_t number = 0;
+	const uint64_t alerted_ms = strcmp(r->device, device) == 0 ? r->alerted_ms : 0;
 
-	if (is_about(r, device, in) && !is_over(k, r)) {
-		r->seen_ms = k->now_ms;
-		return;
-	}
-	if (make_number(&number, k, device, in) != CV_OK)
-		return;
 	memset(r, 0, sizeof(*r));
 	r->number = number;
 	memcpy(r->device, device, strlen(device) + 1);
@@ -109,8 +106,29 @@ void keeper_request_note(
 	r->epoch = in->request->epoch;
 	memcpy(r->boot_key, in->evidence->boot_key, sizeof(r->boot_key));
 	r->first_s = k->clock.now_s;
+	r->alerted_ms = alerted_ms;
+	r->alert_due = true;
+}
+
+void keeper_request_note(
+	struct keeper *k, const char *device, const struct authorize_input *in)
+{
+	struct keeper_request *r = place(k, device, in);
+	uint64_t number = 0;
+
+	if (!is_about(r, device, in) || is_over(k, r)) {
+		if (make_number(&number, k, device, in) != CV_OK)
+			return;
+		begin(k, r, device, in, number);
+	}
 	r->seen_ms = k->now_ms;
-	alert(k, number);
+	/* What is held back now comes with a later try. */
+	if (!r->alert_due ||
+		(r->alerted_ms != 0 && k->now_ms - r->alerted_ms < KEEPER_REQUEST_ALERT_MS))
+		return;
+	r->alert_due = false;
+	r->alerted_ms = k->now_ms;
+	alert(k, r->number);
 }
 
 void keeper_request_done(

@@ -10,6 +10,7 @@
 
 #define KEEPER_REQUESTS_MAX 1024	/* then the one that was asked longest ago goes */
 #define KEEPER_REQUEST_MS 3600000	/* not asked again for so long: forgotten */
+#define KEEPER_REQUEST_ALERT_MS 60000	/* between two alerts about one device */
 #define KEEPER_REQUEST_DIGITS 10000000000u
 
 struct keeper;
@@ -24,12 +25,14 @@ struct keeper_request {
 	uint8_t boot_key[CV_X25519_BYTES];
 	uint64_t first_s;
 	uint64_t seen_ms;
+	bool alert_due;
+	uint64_t alerted_ms; /* 0: never */
 };
 
 CV_MUST_CHECK enum cv_err keeper_requests_open(struct keeper_requests **out);
 void keeper_requests_close(struct keeper_requests *all);
 
-/* A verdict that lacks only the approval: remembers it and, the first time, raises an alert. */
+/* A verdict that lacks only the approval: remembers it and, once for each, raises an alert. */
 void keeper_request_note(
 	struct keeper *k, const char *device, const struct authorize_input *in);
 /* It was used: forgets the request. */

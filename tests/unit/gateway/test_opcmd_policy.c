@@ -390,6 +390,14 @@ static void an_approval_lets_one_key_pass_once(void **state)
 	rig->device.evidence.platform.boot_id[3] ^= 1;
 	rig->device.evidence.boot_key[6] ^= 1;
 	assert_string_equal(authorize_reason(rig), "approval_required");
+	assert_true(waiting(rig) != number);
+	/* and a further key takes its place: what waited before would be approved for nobody */
+	number = waiting(rig);
+	rig->device.evidence.boot_key[7] ^= 1;
+	assert_string_equal(authorize_reason(rig), "approval_required");
+	assert_string_equal(approve(rig, number), "not_found");
+	assert_string_equal(approve(rig, waiting(rig)), "");
+	assert_string_equal(authorize_reason(rig), "");
 	rig_free(rig);
 }
 
