@@ -1,15 +1,18 @@
 """The microcontroller's firmware, booted in an emulator against real gateways."""
 import datetime
+import hashlib
 import os
+import pathlib
 import re
 import socket
 import subprocess
+import tempfile
 
 import pytest
 
 import mcu
 import mcu_report
-from conftest import CONFIG, DENIED, TAMPERED, TOO_FEW, clean_env
+from conftest import CONFIG, DENIED, PATIENCE_S, TAMPERED, TOO_FEW, clean_env
 
 pytestmark = pytest.mark.skipif(not mcu.built(), reason="make mcu-firmware, and QEMU, are needed")
 
@@ -43,6 +46,14 @@ def board(three, chip):
     chip.write(mcu.bank(kept.items()))
 
 
+def firmware_digest():
+    """SHA-256 of what the linker put into flash."""
+    with tempfile.NamedTemporaryFile() as binary:
+        subprocess.run(["riscv64-unknown-elf-objcopy", "-O", "binary", mcu.ELF, binary.name],
+                       check=True)
+        return hashlib.sha256(pathlib.Path(binary.name).read_bytes()).hexdigest()
+
+
 def count(board):
     return int.from_bytes(board.store().get("boot-counter", b""), "big")
 
@@ -71,6 +82,17 @@ def test_boot_counter_is_in_flash(board):
 def test_budgets_hold(board):
     values, _, _ = mcu_report.measure(board)
     assert mcu_report.over(values) == [], values
+
+
+def test_only_the_measured_firmware_is_given_a_key(three):
+    for name, digest, want in (("same", firmware_digest(), 0), ("other", "00" * 32, DENIED)):
+        image = three.dir / f"{name}.img"
+        three.device(name, 2, "--image", image, "--measure", f"firmware={digest}", mcu=True,
+                     install=False)
+        measured = mcu.Board(three.dir / f"{name}.flash", image)
+        measured.set_addresses(three.addresses(), timeout_s=3)
+        boot = measured.boot(want=want)
+        assert ("measurement_mismatch" in boot.out) == (want == DENIED)
 
 
 def test_boots_without_one_gateway(three, board):
@@ -145,8 +167,9 @@ def trial(board, timeout_s=4, **values):
         f"trial_{n}": v if isinstance(v, bytes) else v.to_bytes(4, "big")
         for n, v in values.items()})
     board.elf = mcu.TRIAL
+    patience = PATIENCE_S + 3 * values.get("boots", 1)
     try:
-        return board.boot(want=None)
+        return board.boot(want=None, timeout=patience)
     finally:
         board.elf = mcu.ELF
         board.write(mcu.bank((n, d) for n, d in board.store().items() if n[:6] != "trial."))
