@@ -98,6 +98,24 @@ def test_locks_again_when_its_lease_ends(three):
     assert process.returncode == DEADLINE, out
 
 
+def test_unlocks_again_when_the_gateways_are_back(three):
+    """Without a timeout, as a real board: locked by its lease, it goes on asking."""
+    b = board(three, "again", {"status_seconds": 1, "relock": "lease"}, stay_s=600, lease_s=4,
+              timeout_s=0)
+    with b.start() as process:
+        try:
+            console_until(process, "mount-pin high")
+            for name in ("g2", "g3"):
+                three.all_gateways[name].stop()
+            console_until(process, "mount-pin low")
+            for name in ("g2", "g3"):
+                three.all_gateways[name].start()
+            console_until(process, "mount-pin high")
+        finally:
+            process.kill()
+    assert int.from_bytes(b.store()["boot-counter"], "big") == 2
+
+
 def test_refuses_to_run_once_settings_asked_for_newer_firmware(three):
     b = board(three, "old", {"min_firmware": 2})
     boot = b.boot(want=TOO_OLD)
