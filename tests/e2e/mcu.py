@@ -127,8 +127,9 @@ class Board:
         return subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                 text=True, env=clean_env())
 
-    def memory_after(self):
-        """(console, RAM) of the tests' firmware, told by trial.halt to stand still at its end."""
+    def memory_after(self, last="halted"):
+        """(console, RAM) when the console shows `last`: without it, of the tests' firmware, told by
+        trial.halt to stand still at its end."""
         ram = self.path.with_suffix(".ram")
         left, right = socket.socketpair()
         command = self.command()
@@ -143,7 +144,7 @@ class Board:
             try:
                 for line in process.stdout:
                     console += line
-                    if line == "halted\n":
+                    if line == last + "\n":
                         break
                 qmp.readline()
                 for name, arguments in (

@@ -163,48 +163,73 @@ def test_goes_on_after_a_move_between_banks_that_was_cut(three, pair):
 
 # memory
 
-@needs_trial
-@pytest.mark.parametrize("failure", ["settings", "too old", "too few", "none"])
-def test_no_secret_is_left_in_memory(three, failure):
-    """RAM of the halted board, searched for pieces of everything that was secret in the boot."""
-    name = "ram-" + failure.replace(" ", "-")
-    board, hand = device(three, name, {"min_firmware": 2} if failure == "too old" else {})
+def known(hand):
+    """What a boot of this device has in its memory, by name: asked for once more, in Python."""
     hand.boot_id = bytes(8) + (1).to_bytes(8, "big")
     shares = {}
     for gateway in ("g1", "g2", "g3"):
         answer, nonce = hand.authorize(gateway, bootcount=1)
         assert answer.status == 200, answer.body
         shares[gateway] = hand.open_share(gateway, answer, nonce)
-    secret = wire.combine(list(shares.values())[:2])
+    secrets = {"mac root": hand.mac_root, "attestation key": hand.attest,
+               "unlock secret": wire.combine(list(shares.values())[:2]),
+               "settings": b"correct horse battery"}
+    secrets.update({f"share {g}": y for g, (_, y) in shares.items()})
+    return secrets
+
+
+def pieces_in(ram, secrets):
+    assert len(ram) == mcu.RAM_BYTES and any(ram)
+    return [n for n, s in secrets.items() for at in range(0, len(s) - 15, 16)
+            if s[at:at + 16] in ram or s[at:at + 16][::-1] in ram]
+
+
+def counted_once(board, **more):
+    """known() took boot 1 of the counter."""
+    board.write(mcu.bank({**board.store(), "boot-counter": (1).to_bytes(8, "big"), **more}.items()))
+
+
+@needs_trial
+@pytest.mark.parametrize("failure", ["settings", "too old", "too few", "none"])
+def test_no_secret_is_left_in_memory(three, failure):
+    """RAM of the halted board, searched for pieces of everything that was secret in the boot."""
+    name = "ram-" + failure.replace(" ", "-")
+    board, hand = device(three, name, {"min_firmware": 2} if failure == "too old" else {})
+    secrets = known(hand)
     addresses = three.addresses()
+    relay = relayed(three, "g2", "close")
     if failure == "too few":
-        host, port = addresses["g2"].rsplit(":", 1)
-        relay = Proxy((host, int(port)), "close")
         addresses = {**addresses, "g2": relay.address, "g3": relay.address}
     board.set_addresses(addresses, timeout_s=4)
-    board.write(mcu.bank({**board.store(), "boot-counter": (1).to_bytes(8, "big"),
-                          "trial.halt": (1).to_bytes(4, "big")}.items()))
+    counted_once(board, **{"trial.halt": (1).to_bytes(4, "big")})
     if failure == "settings":
         sealed = bytearray(board.store()["settings.sealed"])
         sealed[40] ^= 1
         board.set(settings_sealed=bytes(sealed))
     board.elf = mcu.TRIAL
     console, ram = board.memory_after()
-    mounted = 1 if failure == "none" else 0
-    assert f"trial mounted {mounted} of 1" in console, console
+    relay.close()
+    assert f"trial mounted {int(failure == 'none')} of 1" in console, console
     masters = [bytes.fromhex(h) for h in re.findall(r"^trial master ([0-9a-f]{96})$", console, re.M)]
     assert masters and all(any(m) for m in masters)
-    secrets = {"mac root": hand.mac_root, "attestation key": hand.attest, "unlock secret": secret,
-               "settings": b"correct horse battery"}
-    secrets.update({f"share {g}": y for g, (_, y) in shares.items()})
-    secrets.update({f"MAC key {g}": hand.key(g) for g in shares})
+    secrets.update({f"MAC key {g}": hand.key(g) for g in ("g1", "g2", "g3")})
     secrets.update({f"TLS master secret {i}": m for i, m in enumerate(masters)})
-    assert len(ram) == mcu.RAM_BYTES and any(ram)
-    found = [n for n, s in secrets.items() for at in range(0, len(s) - 15, 16)
-             if s[at:at + 16] in ram or s[at:at + 16][::-1] in ram]
-    assert found == []
-    if failure == "too few":
-        relay.close()
+    assert pieces_in(ram, secrets) == []
+
+
+@needs_board
+def test_a_mounted_board_keeps_no_key_but_for_status(three):
+    board, hand = device(three, "ram-mounted", {"status_seconds": 1})
+    secrets = known(hand)
+    relay = relayed(three, "g3", "close")
+    board.set_addresses({**three.addresses(), "g3": relay.address}, stay_s=600)
+    counted_once(board)
+    console, ram = board.memory_after("warning: a gateway gave no status")
+    relay.close()
+    assert "mount-pin high" in console and "mount-pin low" not in console
+    assert pieces_in(ram, secrets) == []
+    status_keys = {f"MAC key {g}": hand.key(g) for g in ("g1", "g2", "g3")}
+    assert set(pieces_in(ram, status_keys)) == set(status_keys), "the search finds what is there"
 
 
 def sweep(three, name, *part):
