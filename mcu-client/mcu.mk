@@ -79,7 +79,7 @@ MCU_TESTS := $(addprefix protocol/test_,base64url evidence handshake hkdf_hpke i
 MCU_TEST_HELPERS := tests/unit/protocol/damage.c tests/unit/protocol/documents.c \
 	$(wildcard tests/unit/protocol/sim_*.c) tests/target/main.c
 MCU_TARGET := $(MCU_BUILD)/conclave-target.elf
-MCU_TEST_CPPFLAGS = -I$(MCU_BUILD) -Itests/target $(MCU_CPPFLAGS) -DDAMAGE_STEP=1009
+MCU_TEST_CPPFLAGS = -I$(MCU_BUILD) -Itests/target $(MCU_CPPFLAGS) -D_GNU_SOURCE -DDAMAGE_STEP=1009
 MCU_TEST_OBJ := $(MCU_TESTS:%=$(MCU_BUILD)/obj/target/%.o)
 MCU_TEST_CORE := $(call mcu_own_obj,$(wildcard shamir/*.c protocol/*.c) mcu-client/crypto_psa.c \
 	$(addprefix $(MCU_PORT)/,entropy.c virtio.c board.c))

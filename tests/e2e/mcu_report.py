@@ -35,7 +35,7 @@ def sizes():
     for m in re.finditer(r"^(\.\w+)|^ (\.[\w.-]+)\s+0x([0-9a-f]+)\s+0x([0-9a-f]+) (\S+)$", text,
                          re.M):
         if m[1]:
-            flash = m[1] in (".init", ".text", ".data")
+            flash = m[1] in (".init", ".text", ".rodata", ".data", ".sdata")
             continue
         size, path = int(m[4], 16), m[5]
         if not flash or size == 0 or int(m[3], 16) == 0:

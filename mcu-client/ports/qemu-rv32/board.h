@@ -22,8 +22,8 @@ uint64_t board_microseconds(void);
 /* Seconds since 1970. */
 uint64_t board_unix_s(void);
 /*
- * Instructions executed, without those that board_sleep waited. Exact under `-icount shift=3`, where
- * QEMU's counter is the virtual clock in nanoseconds, 8 each; a rough figure otherwise.
+ * Instructions executed, without those that board_sleep waited. Exact under `-icount shift=3`;
+ * a rough figure otherwise.
  */
 uint64_t board_instructions(void);
 /* Sleeps until an interrupt of the device at `mmio` (0 = none) is pending, at most a millisecond. */
