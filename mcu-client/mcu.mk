@@ -73,16 +73,19 @@ $(MCU_TRIAL): $(MCU_BUILD)/obj/main-trial.o $(filter-out %/main.c.o,$(call mcu_o
 	@$(MCU_CC) $(MCU_FLAGS) $(MCU_LDFLAGS) -Wl,--wrap=tls_connect,--wrap=mbedtls_ssl_handshake -o $@ \
 		$(filter %.o,$^) -Wl,--start-group $(MCU_LIBS) -Wl,--end-group
 
-# The unit tests of the portable core on the chip: same sources, same golden vectors.
+# The unit tests of the portable core on the chip: same sources, same golden vectors, the host's limits.
 MCU_TESTS := $(addprefix protocol/test_,base64url evidence handshake hkdf_hpke id json_get json_scan \
 	json_write jws lp mac message nonce opcert settings_rules share_set standing) shamir/test_shamir
 MCU_TEST_HELPERS := tests/unit/protocol/damage.c tests/unit/protocol/documents.c \
 	$(wildcard tests/unit/protocol/sim_*.c) tests/target/main.c
 MCU_TARGET := $(MCU_BUILD)/conclave-target.elf
-MCU_TEST_CPPFLAGS = -I$(MCU_BUILD) -Itests/target $(MCU_CPPFLAGS) -D_GNU_SOURCE -DDAMAGE_STEP=1009
+MCU_TEST_CPPFLAGS = -I$(MCU_BUILD) -Itests/target $(filter-out -DCV_%,$(MCU_CPPFLAGS)) -D_GNU_SOURCE -DDAMAGE_STEP=1009
 MCU_TEST_OBJ := $(MCU_TESTS:%=$(MCU_BUILD)/obj/target/%.o)
-MCU_TEST_CORE := $(call mcu_own_obj,$(wildcard shamir/*.c protocol/*.c) mcu-client/crypto_psa.c \
-	$(addprefix $(MCU_PORT)/,entropy.c virtio.c board.c))
+MCU_TEST_CORE := $(patsubst %,$(MCU_BUILD)/obj/target/core/%.o,$(wildcard shamir/*.c protocol/*.c)) \
+	$(call mcu_own_obj,mcu-client/crypto_psa.c $(addprefix $(MCU_PORT)/,entropy.c virtio.c board.c))
+$(MCU_BUILD)/obj/target/core/%.c.o: %.c $(MCU_DEPS)/.done
+	@mkdir -p $(@D)
+	@$(MCU_CC) $(MCU_FLAGS) $(MCU_TEST_CPPFLAGS) -std=gnu11 -w -MMD -MP -c -o $@ $<
 $(MCU_BUILD)/programs.h: mcu-client/mcu.mk
 	@mkdir -p $(@D)
 	@printf 'PROGRAM(%s)\n' $(notdir $(MCU_TESTS)) > $@
