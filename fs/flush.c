@@ -89,11 +89,12 @@ enum cv_err flush_wait(struct volume *v)
 	return v->log.durable >= newest ? CV_OK : CV_ERR_IO;
 }
 
+/* What the thread should not leave for longer than a second. */
 static bool anything_new(const struct volume *v)
 {
 	if (v->frozen)
 		return !v->flush.told;
-	return v->dirty || v->log.durable < log_newest(&v->log);
+	return v->log.durable < log_newest(&v->log);
 }
 
 static struct timespec seconds_from_now(time_t s)
@@ -105,52 +106,66 @@ static struct timespec seconds_from_now(time_t s)
 	return t;
 }
 
-/* Until the next second ends, a checkpoint is due, or there is something to do at all. */
-static void sleep_a_while(struct volume *v)
+/*
+ * Until something new is a second old, a checkpoint is due, or space ahead is wanted. With all that
+ * was done durable, not before the checkpoint's time; with nothing to do, for ever.
+ */
+static void sleep_a_while(struct volume *v, const struct timespec *due)
 {
 	struct flush *f = &v->flush;
 	struct timespec end;
+	int e = 0;
 
 	f->idle = true;
-	while (!f->stop && !f->ahead && !anything_new(v))
-		(void)pthread_cond_wait(&f->wake, &v->lock);
+	while (!f->stop && !f->kick && !f->ahead && !anything_new(v) && e != ETIMEDOUT) {
+		if (v->dirty && !v->frozen)
+			e = pthread_cond_timedwait(&f->wake, &v->lock, due);
+		else
+			(void)pthread_cond_wait(&f->wake, &v->lock);
+	}
 	f->idle = false;
 	end = seconds_from_now(FLUSH_EVERY_S);
-	while (!f->stop && !f->kick && !f->ahead)
-		if (pthread_cond_timedwait(&f->wake, &v->lock, &end) == ETIMEDOUT)
-			break;
+	while (!f->stop && !f->kick && !f->ahead && e != ETIMEDOUT)
+		e = pthread_cond_timedwait(&f->wake, &v->lock, &end);
+}
+
+/* What there is to do after a sleep. */
+static void tend(struct volume *v, bool due)
+{
+	struct flush *f = &v->flush;
+
+	if (f->ahead)
+		ahead_prepare(v);
+	f->ahead = false;
+	if (!v->frozen && (f->kick || due))
+		checkpoint_background(v);
+	else if (!v->frozen && !f->leading && v->log.durable < log_newest(&v->log))
+		lead(v);
+	f->kick = false;
+	if (v->frozen && !f->told)
+		log_error("flush: a write to the container or its flush failed; the volume is "
+			  "read-only from now on");
+	f->told = v->frozen;
 }
 
 static void *flusher(void *user)
 {
 	struct volume *v = user;
-	struct flush *f = &v->flush;
 	struct timespec due = seconds_from_now(CHECKPOINT_EVERY_S);
+	bool dirty = false;
 
 	(void)pthread_mutex_lock(&v->lock);
-	while (!f->stop) {
-		struct timespec now;
-
-		sleep_a_while(v);
-		if (f->stop)
+	for (;;) {
+		sleep_a_while(v, &due);
+		if (v->flush.stop)
 			break;
-		if (f->ahead)
-			ahead_prepare(v);
-		f->ahead = false;
-		now = seconds_from_now(0);
-		if (v->frozen)
-			f->kick = false;
-		else if (f->kick || (v->dirty && now.tv_sec >= due.tv_sec)) {
-			checkpoint_background(v);
-			f->kick = false;
+		if (v->dirty && !dirty)
 			due = seconds_from_now(CHECKPOINT_EVERY_S);
-		} else if (!f->leading && v->log.durable < log_newest(&v->log)) {
-			lead(v);
-		}
-		if (v->frozen && !f->told)
-			log_error("flush: a write to the container or its flush failed; the volume "
-				  "is read-only from now on");
-		f->told = v->frozen;
+		tend(v, v->dirty && seconds_from_now(0).tv_sec >= due.tv_sec);
+		dirty = v->dirty;
+		/* one that failed for want of memory is tried again a while later */
+		if (seconds_from_now(0).tv_sec >= due.tv_sec)
+			due = seconds_from_now(CHECKPOINT_EVERY_S);
 	}
 	(void)pthread_mutex_unlock(&v->lock);
 	return NULL;
