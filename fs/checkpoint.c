@@ -69,6 +69,7 @@ static enum cv_err cut(struct volume *v, enum super_state state)
 {
 	enum cv_err err = CV_ERR_INTERNAL;
 	uint64_t next = v->super->clear.generation + 1;
+	uint32_t key = v->super->active_key;
 
 	v->keyring.next_generation = next;
 	err = keyring_refresh(&v->keyring);
@@ -88,8 +89,9 @@ static enum cv_err cut(struct volume *v, enum super_state state)
 	v->checkpoint.running = true;
 	v->checkpoint.hard = false;
 out:
-	/* for want of memory nothing that counts was written: it may be tried again */
-	if (err && err != CV_ERR_MEMORY)
+	/* for want of memory nothing that counts was written, so it may be tried again; but not with
+	 * a new data key, which a frame might name before a superblock has it */
+	if (err && (err != CV_ERR_MEMORY || v->super->active_key != key))
 		v->frozen = true;
 	return err;
 }

@@ -310,6 +310,8 @@ class Volume:
                     entry = value[2 + 36 * n:38 + 36 * n] if kind == MAPPED else bytes(36)
                     need(kind == UNMAPPED or 0 < int.from_bytes(entry[:6], "little")
                          < self.super.blocks, "entry")
+                    need(kind == UNMAPPED or entry[6] | entry[7] << 8 in self.super.keys,
+                         "a key that the superblock lacks")
                     entries[bit] = entry
             need(kind != DEL or length == 0, "record")
             yield kind, (obj, item, offset), value, entries

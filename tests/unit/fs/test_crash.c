@@ -225,6 +225,27 @@ static void reads_an_unclean_volume_without_writing(void **state)
 	history_free(&h);
 }
 
+/* A data key that has sealed enough is replaced, and no frame is ahead of the superblock with it. */
+static void a_new_data_key_comes_with_a_checkpoint(void **state)
+{
+	struct history h;
+	uint32_t key;
+
+	(void)state;
+	history_make(&h, &quiet);
+	key = h.volume->super->active_key;
+	h.volume->super->keyring[key].seals = KEYRING_SEALS_MAX;
+	history_go_on(&h, &(struct history_shape){ .syncs = 3 }, 20);
+	assert_int_equal(h.volume->super->active_key, key);
+	assert_int_equal(checkpoint_run(h.volume, SUPER_OPEN), CV_OK);
+	assert_int_not_equal(h.volume->super->active_key, key);
+	history_go_on(&h, &(struct history_shape){ .syncs = 3 }, 20);
+	history_reopen(&h);
+	assert_true(tree_digest(h.volume) == h.steps[h.count - 1].digest);
+	assert_clean(h.volume);
+	history_free(&h);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -233,6 +254,7 @@ int main(void)
 		cmocka_unit_test(many_more_histories),
 		cmocka_unit_test(recovery_may_be_cut_anywhere),
 		cmocka_unit_test(sessions_follow_each_other),
+		cmocka_unit_test(a_new_data_key_comes_with_a_checkpoint),
 		cmocka_unit_test(reads_an_unclean_volume_without_writing),
 	};
 
