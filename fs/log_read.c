@@ -48,8 +48,10 @@ static void read_blocks(struct log_reader *r, uint64_t position, uint8_t *buf, s
 
 		if (store_read(r->store, r->ring + at, buf, part)) {
 			part = BLOCK_BYTES;
-			if (store_read(r->store, r->ring + at, buf, part))
+			if (store_read(r->store, r->ring + at, buf, part)) {
 				memset(buf, 0, part);
+				r->unreadable++;
+			}
 		}
 		position += part;
 		buf += part;

@@ -1,6 +1,6 @@
 /*
- * Reading the log ring at open: frame after frame from the tail, and a search behind the place where
- * that ends. Memory is bounded by two frames, however long the ring is.
+ * Reading the log ring at open: frame after frame from the tail, and a search behind the place
+ * where that ends. Memory is bounded by two frames, however long the ring is.
  *
  * Threads  one thread.
  */
@@ -21,6 +21,7 @@ struct log_reader {
 	uint8_t *window; /* what of the ring is in memory */
 	uint64_t window_at;
 	size_t window_len;
+	uint64_t unreadable; /* blocks that the container did not give; they count as zeros */
 	uint8_t *records; /* of the frame that was read last; plaintext */
 };
 

@@ -66,6 +66,9 @@ static enum cv_err entry_opens(struct volume *v, const uint8_t *entry)
 
 	map_entry_decode(&e, entry);
 	err = blocks_read(v, &e, 1, block);
+	/* a medium may refuse a block that a cut tore; one refusal by chance must not end the log */
+	if (err == CV_ERR_IO)
+		err = blocks_read(v, &e, 1, block);
 	crypto_wipe(block, sizeof(block));
 	return err;
 }
@@ -141,6 +144,10 @@ static enum cv_err apply_all(struct replay *p)
 		struct frame_head h;
 
 		err = log_reader_next(r, &h);
+		/* it opened a moment ago */
+		if (err == CV_ERR_NOT_FOUND)
+			return why_set(p->why, CV_ERR_IO, "log: frame %" PRIu64 " cannot be read again",
+				r->seq);
 		if (!err)
 			err = replay_frame(p, &h, position);
 		if (err)
@@ -166,6 +173,11 @@ enum cv_err replay_log(struct volume *v, bool accept_older, struct volume_why *w
 	frames = v->log.next - v->super->log.seq;
 	log_round(&v->log);
 	v->log.durable = log_newest(&v->log);
+	if (!err && p.reader.unreadable && !v->notice.text[0])
+		(void)why_set(&v->notice, CV_OK,
+			"was not unmounted cleanly: %" PRIu64
+			" operations taken from the log, of which parts cannot be read",
+			frames);
 	if (!err && !v->notice.text[0])
 		(void)why_set(&v->notice, CV_OK,
 			"was not unmounted cleanly: %" PRIu64 " operations taken from the log",

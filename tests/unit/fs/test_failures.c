@@ -130,6 +130,33 @@ static void answers_every_failing_read_with_an_error(void **state)
 	image_free(base);
 }
 
+/* While a crashed volume is opened: refused, or all there, and never a byte of it given up. */
+static void a_failing_read_of_the_log_loses_nothing(void **state)
+{
+	static const struct history_shape shape = { .seed = 3, .steps = 60, .syncs = 9 };
+	struct history h;
+	bool failed = true;
+
+	(void)state;
+	history_make(&h, &shape);
+	for (unsigned long n = 1; failed; n++) {
+		struct image *image = image_over(h.image);
+		struct volume *v = NULL;
+
+		image->fail_reads_at = n;
+		if (image_try_open(image, &v) == CV_OK) {
+			failed = image->reads >= n;
+			image->fail_reads_at = 0;
+			assert_true(tree_digest(v) == h.steps[h.count - 1].digest);
+		}
+		volume_drop(v);
+		image->fail_reads_at = 0;
+		(void)history_assert(&h, image, h.count - 1, h.count, false, "read");
+		assert_true(n < 5000);
+	}
+	history_free(&h);
+}
+
 static void freezes_after_a_failed_flush_and_still_reads(void **state)
 {
 	struct image *image = image_with_kept();
@@ -371,6 +398,7 @@ int main(void)
 		cmocka_unit_test(keeps_what_was_durable_when_any_write_fails),
 		cmocka_unit_test(keeps_what_was_durable_when_the_host_is_full),
 		cmocka_unit_test(answers_every_failing_read_with_an_error),
+		cmocka_unit_test(a_failing_read_of_the_log_loses_nothing),
 		cmocka_unit_test(freezes_after_a_failed_flush_and_still_reads),
 		cmocka_unit_test(whatever_call_fails_the_tree_is_one_that_was),
 		cmocka_unit_test(a_flush_that_fails_freezes_for_good),
