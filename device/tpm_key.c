@@ -74,6 +74,31 @@ static enum cv_err open_session(struct tpm *t, ESYS_TR *session)
 		"endorsement hierarchy");
 }
 
+/*
+ * A session under a key that only this endorsement key can open: what comes out of the TPM through it
+ * is not in clear on the bus of a discrete chip.
+ */
+static enum cv_err open_veil(struct tpm *t, ESYS_TR ek, ESYS_TR *session)
+{
+	static const TPMT_SYM_DEF aes = {.algorithm = TPM2_ALG_AES,
+		.keyBits = {.aes = AES_BITS},
+		.mode = {.aes = TPM2_ALG_CFB}};
+	enum cv_err err = tpm_result(t,
+		Esys_StartAuthSession(t->esys, ek, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
+			ESYS_TR_NONE, NULL, TPM2_SE_HMAC, &aes, TPM2_ALG_SHA256, session),
+		"session");
+
+	if (err != CV_OK) {
+		*session = ESYS_TR_NONE;
+		return err;
+	}
+	return tpm_result(t,
+		Esys_TRSess_SetAttributes(t->esys, *session,
+			TPMA_SESSION_ENCRYPT | TPMA_SESSION_CONTINUESESSION,
+			TPMA_SESSION_ENCRYPT | TPMA_SESSION_CONTINUESESSION),
+		"session");
+}
+
 static enum cv_err create_under(
 	struct tpm *t, ESYS_TR ek, ESYS_TR session, struct tpm_identity *id)
 {
@@ -218,16 +243,19 @@ static enum cv_err activate(struct tpm *t, ESYS_TR ak, ESYS_TR ek,
 {
 	TPM2B_ID_OBJECT credential = {.size = (UINT16)c->credential_len};
 	TPM2B_ENCRYPTED_SECRET seed = {.size = (UINT16)c->seed_len};
-	ESYS_TR session = ESYS_TR_NONE;
+	ESYS_TR session = ESYS_TR_NONE, veil = ESYS_TR_NONE;
 	TPM2B_DIGEST *out = NULL;
 	TSS2_RC rc;
 	enum cv_err err = open_session(t, &session);
+
+	if (err == CV_OK)
+		err = open_veil(t, ek, &veil);
 
 	memcpy(credential.credential, c->credential, c->credential_len);
 	memcpy(seed.secret, c->seed, c->seed_len);
 	if (err != CV_OK)
 		goto out;
-	rc = Esys_ActivateCredential(t->esys, ak, ek, ESYS_TR_PASSWORD, session, ESYS_TR_NONE,
+	rc = Esys_ActivateCredential(t->esys, ak, ek, ESYS_TR_PASSWORD, session, veil,
 		&credential, &seed, &out);
 	/* the TPM does not say more than that: nor do we */
 	if (is_refusal(rc)) {
@@ -243,6 +271,7 @@ static enum cv_err activate(struct tpm *t, ESYS_TR ak, ESYS_TR ek,
 	if (err == CV_OK)
 		memcpy(secret, out->buffer, ENROL_TPM_SECRET_BYTES);
 out:
+	tpm_flush(t, &veil);
 	tpm_flush(t, &session);
 	if (out != NULL)
 		crypto_wipe(out, sizeof(*out));

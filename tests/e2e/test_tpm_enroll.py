@@ -263,6 +263,29 @@ def test_the_secrets_go_to_the_tpm_that_proved_itself_alone(city, workdir, tpm, 
     assert box.install(want=USAGE).err.count("\n") == 1  # nothing is pending any more
 
 
+def test_the_secret_is_not_in_clear_on_the_bus(city, workdir, tpm):
+    allow(city, ek_public(tpm))
+    box = Box(city, workdir, "bus-1", tpm)
+    box.ask()
+    seen = []
+
+    class Tap(Relay):
+        def forward(self, command):
+            answer = super().forward(command)
+            if command[6:10] == ACTIVATE.to_bytes(4, "big"):
+                seen.append(answer)
+            return answer
+    relay = Tap(tpm, workdir, lambda code, command: None)
+    try:
+        box.talk_to(relay.tcti)
+        box.answer()
+        box.answer()
+    finally:
+        relay.close()
+    # in clear both answers would carry the same 32 bytes behind the same 16 of header and sizes
+    assert len(seen) == 2 and seen[0][16:48] != seen[1][16:48]
+
+
 def test_another_bundle_than_the_enrolments_is_refused(city, workdir, tpm):
     allow(city, ek_public(tpm))
     box = Box(city, workdir, "own-2", tpm)
