@@ -173,7 +173,7 @@ test: ## install what is missing, build, and run every test (under 12 minutes on
 	@$(REMAKE) test-run
 CHECKS := 'include directions and headers=sh tests/style/check.sh' \
 	'constant time (valgrind taint)=sh tests/taint/run.sh $(CC) -O2' \
-	'vectors are what the references write=$(PYTHON) tests/reference.py --check && $(PYTHON) tests/reference_shamir.py --check && $(PYTHON) tests/tpm_reference.py --check && $(PYTHON) tests/place_reference.py --check'
+	'vectors are what the references write=$(PYTHON) tests/reference.py --check && $(PYTHON) tests/reference_shamir.py --check && $(PYTHON) tests/tpm_reference.py --check && $(PYTHON) tests/place_reference.py --check && $(PYTHON) tests/eventlog_reference.py --check'
 TEST_ENV = CONCLAVE_BUILD=$(abspath $(BUILD)) CONCLAVE_BIN=$(abspath $(BUILD)/bin)
 test-run: all $(UNIT_BIN) $(FS_TOOL) $(FS_EXERCISE) $(MCU_SWEEP)
 	@$(TEST_ENV) $(PYTHON) tests/run.py --unit $(UNIT_BIN) \

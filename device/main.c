@@ -20,6 +20,7 @@ static const struct verb verbs[] = {
 	{ "status", "[--offline] [--json]", "the mount, the last unlock, the gateways",
 		verb_status },
 	{ "check", "[--timeout T] [--json]", "would this device be unlocked now?", verb_check },
+	{ "events", "[FILE]", "what was measured in this boot, for a policy's `events`", verb_events },
 	{ "inventory", "[--json]", "what this machine is made of, for `conclave device inventory`",
 		verb_inventory },
 	{ "key", "--fd N [--timeout T]", "write the unlock secret to an inherited descriptor",

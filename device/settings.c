@@ -27,6 +27,7 @@ static const struct ini_key schema[] = {
 	{ "evidence", "iat", false },
 	{ "evidence", "measure", true },
 	{ "tpm", "tcti", false },
+	{ "tpm", "event_log", false },
 	{ "evidence", "inventory", false },
 	{ "evidence", "root", false },
 	{ "place", "region", false },
@@ -153,6 +154,9 @@ static void read_all(struct settings *s, struct ini_file *ini)
 	settings_claim(ini, "evidence", "hwversion", s->hwversion);
 	read_measures(s, ini);
 	read_tcti(s, ini);
+	path = ini_path(ini, "tpm", "event_log", SETTINGS_EVENT_LOG_DEFAULT);
+	if (path != NULL)
+		snprintf(s->event_log, sizeof(s->event_log), "%s", path);
 	s->inventory = ini_bool(ini, "evidence", "inventory", false);
 	path = ini_path(ini, "evidence", "root", NULL);
 	if (path != NULL)
@@ -170,6 +174,7 @@ enum cv_err settings_load(struct settings *s, const struct options *o)
 	s->mount_flags = MS_NODEV | MS_NOSUID;
 	s->status_interval_s = STATUS_INTERVAL_MS / 1000;
 	strcpy(s->tcti, SETTINGS_TCTI_DEFAULT);
+	strcpy(s->event_log, SETTINGS_EVENT_LOG_DEFAULT);
 	err = file_path_join(s->container, sizeof(s->container), o->state_dir, "volume.cv");
 	if (err != CV_OK)
 		return err;

@@ -18,6 +18,7 @@ enum settings_relock {
 };
 
 #define SETTINGS_WORDS_MAX 256
+#define SETTINGS_EVENT_LOG_DEFAULT "/sys/kernel/security/tpm0/binary_bios_measurements"
 #define SETTINGS_TCTI_DEFAULT "device:/dev/tpmrm0"
 #define SETTINGS_TCTI_BUF 256
 
@@ -64,6 +65,7 @@ struct settings {
 	char tcti[SETTINGS_TCTI_BUF];
 	struct settings_place place;
 	bool inventory;
+	char event_log[FILE_PATH_BUF];
 	char system_root[FILE_PATH_BUF]; /* "": this machine's /sys and /proc */
 };
 

@@ -68,6 +68,8 @@ enum cv_err unlock_open(struct unlock **out, const struct unlock_request *reques
 	/* before anything is sent: gpsd may need longer than a nonce lives */
 	if (err == CV_OK)
 		place_find(&u->place, request->settings, request->stop_fd);
+	if (err == CV_OK && has_tpm(u))
+		u->has_events = boot_events_read(&u->events, request->settings->event_log);
 	/* the nonce request needs the boot id; the rest is collected while it travels */
 	memcpy(u->platform.boot_id, u->boot_id, CV_BOOT_ID_BYTES);
 	if (err == CV_OK)

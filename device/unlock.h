@@ -7,6 +7,7 @@
 #ifndef CONCLAVE_DEVICE_UNLOCK_H
 #define CONCLAVE_DEVICE_UNLOCK_H
 
+#include "device/boot_events.h"
 #include "device/boot_key.h"
 #include "device/identity.h"
 #include "device/place.h"
@@ -52,6 +53,8 @@ struct unlock {
 	char detail[CV_MEMBERS_MAX][TRANSPORT_DETAIL_BUF]; /* last transport fault */
 	char told[CV_MEMBERS_MAX][TRANSPORT_DETAIL_BUF];   /* last line printed */
 	struct tpm_quote quote; /* of the token; trust class tpm */
+	bool has_events;
+	struct eventlog events; /* of this boot */
 	char token[CV_EVIDENCE_MAX + 1];
 	char body[UNLOCK_BODY_CAP];
 };

@@ -31,6 +31,9 @@ enum cv_err unlock_tpm_quote(
 	if (err == CV_OK)
 		err = tpm_attest_once(
 			u->request.settings->tcti, &u->identity.tpm, binding, quote, boot_id);
+	quote->has_events = u->has_events;
+	if (u->has_events)
+		quote->events = u->events;
 	if (err != CV_OK || memcmp(boot_id, u->boot_id, sizeof(boot_id)) == 0)
 		return err;
 	/* it slept, or was reset, since the boot id was read: the token must say the new one */

@@ -19,6 +19,7 @@ int verb_mount(int argc, char **argv);
 int verb_unmount(int argc, char **argv);
 int verb_status(int argc, char **argv);
 int verb_check(int argc, char **argv);
+int verb_events(int argc, char **argv);
 int verb_inventory(int argc, char **argv);
 int verb_key(int argc, char **argv);
 

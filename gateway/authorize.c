@@ -135,6 +135,8 @@ static enum reason keeps_rules(
 	if (reason == REASON_RELEASE)
 		reason = authorize_pcrs(&one, v);
 	if (reason == REASON_RELEASE)
+		reason = authorize_events(&one, v);
+	if (reason == REASON_RELEASE)
 		reason = authorize_platform(&one, v);
 	if (reason == REASON_RELEASE)
 		reason = authorize_inventory(&one, v);

@@ -134,6 +134,8 @@ enum reason authorize_time(const struct authorize_input *in, struct verdict *v);
 enum reason authorize_measurements(const struct authorize_input *in, struct verdict *v);
 enum reason authorize_place(const struct authorize_input *in, struct verdict *v);
 
+/* authorize_events.c: beside step 10. */
+enum reason authorize_events(const struct authorize_input *in, struct verdict *v);
 /* authorize_residency.c: beside step 9. */
 enum reason authorize_platform(const struct authorize_input *in, struct verdict *v);
 enum reason authorize_inventory(const struct authorize_input *in, struct verdict *v);

@@ -38,7 +38,8 @@
 #include "protocol/share_set.h"
 
 #define HANDSHAKE_BODY_MIN (CV_EVIDENCE_MAX + 512)
-#define HANDSHAKE_QUOTE_TEXT_MAX 1280 /* what a quote adds to a request, in base64url */
+/* what a quote and the events of the boot add to a request, in base64url */
+#define HANDSHAKE_QUOTE_TEXT_MAX (1312 + EVENTLOG_BYTES_MAX * 4 / 3)
 
 /* Why a request got no usable answer; the driver's transport says which. */
 enum handshake_fault {

@@ -25,7 +25,7 @@
 #define CV_MEMBERS_MAX 16		/* N */
 #define CV_THRESHOLD_MIN 2		/* K; 1 only with --insecure-single */
 
-#define CV_BODY_MAX 16384		/* HTTP body, devices' listener */
+#define CV_BODY_MAX 36864		/* HTTP body, devices' listener: token, quote, events */
 #define CV_OP_BODY_MAX 188416		/* HTTP body, operators' listener: the largest document */
 #define CV_JSON_DEPTH_MAX 8
 #define CV_JSON_NAMES_MAX 128		/* member names of all objects open at one point */
@@ -51,6 +51,9 @@
 #define CV_REFERENCE_VALUES_MAX 64	/* per measurement name, in one policy */
 #define CV_PCR_VALUES_MAX 16		/* per PCR, and of firmware versions, in one policy */
 #define CV_PLACES_MAX 64		/* per list, in one policy */
+#define CV_EVENTS_MAX 512		/* events of a boot beside a quote: 22.6 KB of base64url */
+#define CV_EVENT_NAMES_MAX 64		/* required events, in one policy */
+#define CV_EVENT_VALUES_MAX 1024	/* their values, and those that are allowed */
 #define CV_AREAS_MAX 128		/* circles and polygons, in one policy */
 #define CV_CORNERS_MAX 4096		/* of all polygons, in one policy */
 #define CV_POLYGON_CORNERS_MAX 128	/* of one: each pair of edges is compared once */

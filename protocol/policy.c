@@ -100,7 +100,7 @@ static enum cv_err policy_from(
 	struct policy *p, const struct cJSON *tree, const struct policy_complaint *c)
 {
 	static const char *const names[] = {"v", "policy_version", "boot", "measurements", "place",
-		"iat", "pcrs", "tpm_firmware", "platform", "inventory", "lease_seconds", "reveal_reason", NULL};
+		"iat", "pcrs", "tpm_firmware", "platform", "inventory", "events", "lease_seconds", "reveal_reason", NULL};
 	uint64_t format = 0;
 	uint64_t lease = 0;
 	int reveal = 0;
@@ -126,6 +126,8 @@ static enum cv_err policy_from(
 		err = policy_pcrs_get(tree, p, c);
 	if (err == CV_OK)
 		err = policy_firmware_get(tree, p, c);
+	if (err == CV_OK)
+		err = policy_events_get(tree, p, c);
 	if (err == CV_OK)
 		err = policy_number(tree, "", "lease_seconds", 0, UINT32_MAX, &lease, c);
 	if (err == CV_OK && json_get_bool(tree, "reveal_reason", &reveal) != CV_OK)
@@ -176,6 +178,7 @@ enum cv_err policy_lint(const struct policy *p, char *problem, size_t problem_ca
 		{"place", p->place},
 		{"platform", p->platform},
 		{"inventory", p->inventory},
+		{"events", p->events},
 		{"iat", p->iat},
 	};
 
@@ -197,6 +200,7 @@ enum cv_err policy_lint_class(const struct policy *p, enum trust_class trust_cla
 	} sections[] = {
 		{"pcrs", p->pcrs},
 		{"tpm_firmware", p->firmware},
+		{"events", p->events},
 	};
 
 	for (size_t i = 0; i < sizeof(sections) / sizeof(sections[0]); i++) {

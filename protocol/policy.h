@@ -39,6 +39,17 @@ struct policy_source { /* of a position; "" = any */
 	char firmware[EVIDENCE_TEXT_BUF];
 };
 
+struct policy_event_name { /* an event that must come */
+	char name[EVIDENCE_TEXT_BUF];
+	uint8_t position; /* tpm_pcr_position of its PCR */
+};
+
+struct policy_event_value {
+	uint8_t position;
+	uint8_t name; /* index of its name; CV_EVENT_NAMES_MAX: it may come, and need not */
+	uint8_t digest[CV_HASH_BYTES];
+};
+
 struct policy_area {
 	char name[EVIDENCE_TEXT_BUF];
 	uint8_t is_circle;
@@ -82,6 +93,12 @@ struct policy { /* large: allocate it */
 	enum policy_section firmware;
 	uint8_t firmware_count;
 	uint64_t firmwares[CV_PCR_VALUES_MAX];
+	enum policy_section events;
+	uint16_t event_pcrs; /* bits by tpm_pcr_position */
+	uint8_t event_name_count;
+	struct policy_event_name event_names[CV_EVENT_NAMES_MAX];
+	uint16_t event_value_count;
+	struct policy_event_value event_values[CV_EVENT_VALUES_MAX];
 	uint32_t lease_s;
 	uint8_t reveal_reason;
 };

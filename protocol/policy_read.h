@@ -46,6 +46,10 @@ CV_MUST_CHECK enum cv_err policy_inventory_get(
 	const struct cJSON *tree, struct policy *p, const struct policy_complaint *c);
 CV_MUST_CHECK enum cv_err policy_pcrs_get(
 	const struct cJSON *tree, struct policy *p, const struct policy_complaint *c);
+CV_MUST_CHECK enum cv_err policy_events_get(
+	const struct cJSON *tree, struct policy *p, const struct policy_complaint *c);
+/* "0" .. "15" without leading zeros; the position, or -1. */
+int policy_pcr_position(const char *name);
 CV_MUST_CHECK enum cv_err policy_firmware_get(
 	const struct cJSON *tree, struct policy *p, const struct policy_complaint *c);
 

@@ -8,8 +8,7 @@
 #include "protocol/line.h"
 #include "protocol/policy_read.h"
 
-/* "0" .. "15" without leading zeros; the position, or -1. */
-static int pcr_position(const char *name)
+int policy_pcr_position(const char *name)
 {
 	unsigned int number = 0;
 	size_t len = strlen(name);
@@ -56,7 +55,7 @@ enum cv_err policy_pcrs_get(const struct cJSON *tree, struct policy *p, const st
 		return err;
 	cJSON_ArrayForEach(item, rules)
 	{
-		const int position = pcr_position(item->string);
+		const int position = policy_pcr_position(item->string);
 
 		if (position < 0)
 			return policy_complain(c, CV_ERR_RANGE, "pcrs", NULL,

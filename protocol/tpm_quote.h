@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "protocol/err.h"
+#include "protocol/eventlog.h"
 #include "protocol/limits.h"
 #include "protocol/reason.h"
 
@@ -39,6 +40,8 @@ struct tpm_quote {
 	size_t signature_len;
 	uint8_t signature[TPM_SIGNATURE_MAX];
 	uint8_t pcrs[TPM_PCR_COUNT][CV_HASH_BYTES]; /* in rising order of their numbers */
+	uint8_t has_events;
+	struct eventlog events; /* what the values are said to come from */
 };
 
 struct tpm_attest {

@@ -83,7 +83,7 @@ static void good(void)
 	strcpy(claims->state, "hessen");
 	strcpy(claims->city, "kassel");
 	f->policy.boot = f->policy.measurements = f->policy.place = f->policy.iat = POLICY_RULES;
-	f->policy.platform = f->policy.inventory = POLICY_NOT_REQUIRED;
+	f->policy.platform = f->policy.inventory = f->policy.events = POLICY_NOT_REQUIRED;
 	f->policy.boot_max_keys = 2;
 	f->policy.boot_max_step = 10;
 	f->policy.measurement_count = 1;
@@ -288,7 +288,7 @@ static void the_first_of_two_faults_names_the_reason(void **state)
 	}
 }
 
-/* Each reason that a verdict can have is in the table above, or in test_authorize_{tpm,place,residency}.c. */
+/* Each reason that a verdict can have is in the table above, or in test_authorize_{tpm,place,residency,events}.c. */
 static void every_reason_is_tested(void **state)
 {
 	static const enum reason elsewhere[] = { REASON_RELEASE, REASON_RATE_LIMITED,
@@ -298,6 +298,7 @@ static void every_reason_is_tested(void **state)
 		REASON_QUOTE_DIGEST, REASON_PCR_MISMATCH, REASON_FIRMWARE_MISMATCH,
 		REASON_PLACE_SOURCE, REASON_PLACE_STALE, REASON_PLACE_ACCURACY, REASON_RESIDENCY_MISSING,
 		REASON_RESIDENCY_MISMATCH, REASON_INVENTORY_MISSING, REASON_INVENTORY_MISMATCH,
+		REASON_EVENT_MISSING, REASON_EVENT_REPLAY, REASON_EVENT_MISMATCH, REASON_EVENT_ABSENT,
 		/* test_authorize_group.c */
 		REASON_TRUST_CLASS, REASON_CLIENT_VERSION, REASON_REFERENCE_EXPIRED,
 		REASON_WINDOW_CLOSED, REASON_QUOTA_REACHED, REASON_APPROVAL_REQUIRED,

@@ -34,7 +34,7 @@ static void waive(struct policy *p)
 	p->boot_max_step = 10;
 	p->measurements = p->place = p->iat = POLICY_NOT_REQUIRED;
 	p->pcrs = p->firmware = POLICY_NOT_REQUIRED;
-	p->platform = p->inventory = POLICY_NOT_REQUIRED;
+	p->platform = p->inventory = p->events = POLICY_NOT_REQUIRED;
 }
 
 static void add_reference(size_t i, const char *measurement, const char *name, uint8_t fill)

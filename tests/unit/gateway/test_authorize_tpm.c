@@ -57,7 +57,7 @@ static void good(void)
 	f->policy.boot_max_keys = 2;
 	f->policy.boot_max_step = 1;
 	f->policy.measurements = f->policy.place = f->policy.iat = POLICY_NOT_REQUIRED;
-	f->policy.platform = f->policy.inventory = POLICY_NOT_REQUIRED;
+	f->policy.platform = f->policy.inventory = f->policy.events = POLICY_NOT_REQUIRED;
 	f->attest.firmware = 0x20191023;
 	f->policy.firmware_count = 2;
 	f->policy.firmwares[1] = 0x20191023;

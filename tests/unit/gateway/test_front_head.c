@@ -126,7 +126,7 @@ static void measures_the_body(void **state)
 	static const struct {
 		const char *length;
 		unsigned int status;
-	} cases[] = { { "0", 0 }, { "16384", 0 }, { "16385", 413 },
+	} cases[] = { { "0", 0 }, { "36864", 0 }, { "36865", 413 },
 		{ "99999999999999999999999999", 413 }, { "", 400 }, { "-1", 400 }, { "+1", 400 },
 		{ "1 ", 400 }, { "0x10", 400 }, { "1,1", 400 } };
 	struct mg_request_info info;

@@ -120,7 +120,7 @@ static void every_refusal_is_a_problem_without_a_mac(void **state)
 		{ HEAD "\r\n", 400 },
 		{ HEAD "Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}", 400 },
 		{ HEAD "Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", 400 },
-		{ HEAD "Content-Length: 16385\r\nExpect: 100-continue\r\n\r\n", 413 },
+		{ HEAD "Content-Length: 36865\r\nExpect: 100-continue\r\n\r\n", 413 },
 		{ "POST /v1/nonce HTTP/1.0\r\nContent-Length: 0\r\n\r\n", 400 },
 		{ "POST /v1/nonce HTTP/9.9\r\nContent-Length: 0\r\n\r\n", 400 },
 		{ "POST /v1/../v1/nonce HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", 404 },
