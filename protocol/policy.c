@@ -9,7 +9,8 @@
 #include "protocol/line.h"
 #include "protocol/policy_read.h"
 
-static enum cv_err get_boot(const struct cJSON *tree, struct policy *p, const struct policy_complaint *c)
+static enum cv_err get_boot(
+	const struct cJSON *tree, struct policy *p, const struct policy_complaint *c)
 {
 	static const char *const names[] = {"max_keys", "max_step", NULL};
 	const struct cJSON *rules;
@@ -78,7 +79,8 @@ static enum cv_err get_measurements(
 	return CV_OK;
 }
 
-static enum cv_err get_iat(const struct cJSON *tree, struct policy *p, const struct policy_complaint *c)
+static enum cv_err get_iat(
+	const struct cJSON *tree, struct policy *p, const struct policy_complaint *c)
 {
 	static const char *const names[] = {"max_age_seconds", "max_ahead_seconds", NULL};
 	const struct cJSON *rules;
@@ -100,7 +102,8 @@ static enum cv_err policy_from(
 	struct policy *p, const struct cJSON *tree, const struct policy_complaint *c)
 {
 	static const char *const names[] = {"v", "policy_version", "boot", "measurements", "place",
-		"iat", "pcrs", "tpm_firmware", "platform", "inventory", "events", "lease_seconds", "reveal_reason", NULL};
+		"iat", "pcrs", "tpm_firmware", "platform", "inventory", "events", "lease_seconds",
+		"reveal_reason", NULL};
 	uint64_t format = 0;
 	uint64_t lease = 0;
 	int reveal = 0;

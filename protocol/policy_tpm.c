@@ -23,7 +23,8 @@ int policy_pcr_position(const char *name)
 	return tpm_pcr_position(number);
 }
 
-static enum cv_err get_pcr(const cJSON *item, struct policy_pcr *pcr, const struct policy_complaint *c)
+static enum cv_err get_pcr(
+	const cJSON *item, struct policy_pcr *pcr, const struct policy_complaint *c)
 {
 	const cJSON *value;
 	enum cv_err err;
@@ -45,7 +46,8 @@ static enum cv_err get_pcr(const cJSON *item, struct policy_pcr *pcr, const stru
 	return CV_OK;
 }
 
-enum cv_err policy_pcrs_get(const struct cJSON *tree, struct policy *p, const struct policy_complaint *c)
+enum cv_err policy_pcrs_get(
+	const struct cJSON *tree, struct policy *p, const struct policy_complaint *c)
 {
 	const struct cJSON *rules;
 	const cJSON *item;
