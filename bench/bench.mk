@@ -2,7 +2,7 @@
 
 BENCH_GFSHARE := $(wildcard /usr/include/libgfshare.h)
 BENCH_shamir := measure
-BENCH_steps := measure tls_pair
+BENCH_steps := measure tls_pair boot_log
 BENCH_policy := measure
 BENCH_alerts := measure receiver
 BENCH_load := measure load_device load_client load_fill

@@ -8,6 +8,7 @@
 
 #include <openssl/ssl.h>
 
+#include "bench/boot_log.h"
 #include "bench/measure.h"
 #include "bench/tls_pair.h"
 #include "gateway/authorize.h"
@@ -388,6 +389,7 @@ static void prepare(const char *directory)
 	step_evidence(NULL, 1);
 	step_policy(NULL, 1);
 	open_store(directory);
+	boot_log_make();
 }
 
 int main(int argc, char **argv)
@@ -407,6 +409,7 @@ int main(int argc, char **argv)
 		{"evidence: verify and parse the token", step_evidence, NULL, NULL},
 		{"quote: verify (trust class tpm)", step_quote, NULL, NULL},
 		{"verdict", step_verdict, NULL, NULL},
+		{"events of a boot: replay and rule, 500 of them", boot_log_verdict, NULL, NULL},
 		{"share: HPKE seal", step_seal, NULL, NULL},
 		{"answer: JSON", step_answer, NULL, NULL},
 		{"answer: MAC", step_mac_answer, NULL, NULL},

@@ -10,9 +10,12 @@
 static const struct policy_event_value *known(
 	const struct policy *p, size_t position, const uint8_t digest[CV_HASH_BYTES])
 {
-	for (size_t i = 0; i < p->event_value_count && i < CV_EVENT_VALUES_MAX; i++) {
-		const struct policy_event_value *value = &p->event_values[i];
+	size_t next = p->event_chains[digest[CV_HASH_BYTES - 1]];
 
+	while (next != 0 && next <= CV_EVENT_VALUES_MAX) {
+		const struct policy_event_value *value = &p->event_values[next - 1];
+
+		next = value->next;
 		if (value->position == position &&
 			memcmp(value->digest, digest, CV_HASH_BYTES) == 0)
 			return value;

@@ -344,16 +344,11 @@ uint64_t place_polygon_excess_mm(
 {
 	const struct place_claim exact = {claim->at, 0};
 	const struct plane plane = plane_at(&exact);
-	uint64_t edge = mm_of(2 * nearest_edge(polygon, &plane, INT64_MAX));
-	uint64_t corner = UINT64_MAX;
+	const uint64_t edge = mm_of(2 * nearest_edge(polygon, &plane, INT64_MAX));
 
 	if (place_in_polygon(polygon, &exact))
 		return at_least_one(claim->accuracy_mm > edge ? claim->accuracy_mm - edge : 0);
-	for (size_t i = 0; edge > FAR_MM && i < polygon->count; i++) {
-		const uint64_t distance = place_distance_mm(&polygon->corners[i], &claim->at);
-
-		if (distance < corner)
-			corner = distance;
-	}
-	return (edge > FAR_MM ? corner : edge) + claim->accuracy_mm;
+	if (edge > FAR_MM) /* one corner is near enough to the rest, seen from there */
+		return place_distance_mm(&polygon->corners[0], &claim->at) + claim->accuracy_mm;
+	return edge + claim->accuracy_mm;
 }

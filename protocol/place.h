@@ -59,8 +59,8 @@ int place_in_circle(const struct place_circle *circle, const struct place_claim 
 int place_in_polygon(const struct place_polygon *polygon, const struct place_claim *claim);
 
 /*
- * By how much a claim that is not inside reaches out of the area, for people: at least 1 mm. To a
- * polygon hundreds of kilometres away it is a few per cent off.
+ * By how much a claim that is not inside reaches out of the area, for people: at least 1 mm. Over
+ * 200 km from a polygon, the distance to one of its corners stands for it.
  */
 uint64_t place_circle_excess_mm(const struct place_circle *circle, const struct place_claim *claim);
 uint64_t place_polygon_excess_mm(

@@ -44,9 +44,12 @@ struct policy_event_name { /* an event that must come */
 	uint8_t position; /* tpm_pcr_position of its PCR */
 };
 
+#define POLICY_EVENT_CHAINS 256
+
 struct policy_event_value {
 	uint8_t position;
 	uint8_t name; /* index of its name; CV_EVENT_NAMES_MAX: it may come, and need not */
+	uint16_t next; /* 1 + index of the next in its chain; 0: the last */
 	uint8_t digest[CV_HASH_BYTES];
 };
 
@@ -99,6 +102,7 @@ struct policy { /* large: allocate it */
 	struct policy_event_name event_names[CV_EVENT_NAMES_MAX];
 	uint16_t event_value_count;
 	struct policy_event_value event_values[CV_EVENT_VALUES_MAX];
+	uint16_t event_chains[POLICY_EVENT_CHAINS]; /* by the digest's last byte; as `next` */
 	uint32_t lease_s;
 	uint8_t reveal_reason;
 };

@@ -12,6 +12,7 @@ static enum cv_err get_values(const cJSON *array, struct policy *p, size_t posit
 	const struct policy_complaint *c, const char *shown)
 {
 	const cJSON *value;
+	uint16_t *chain;
 
 	if (!cJSON_IsArray(array) || array->child == NULL)
 		return policy_complain(
@@ -28,7 +29,9 @@ static enum cv_err get_values(const cJSON *array, struct policy *p, size_t posit
 				"a value is not 64 lower-case hex digits");
 		out->position = (uint8_t)position;
 		out->name = name;
-		p->event_value_count++;
+		chain = &p->event_chains[out->digest[CV_HASH_BYTES - 1]];
+		out->next = *chain;
+		*chain = ++p->event_value_count;
 	}
 	return CV_OK;
 }
