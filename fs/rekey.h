@@ -14,8 +14,7 @@
 #ifndef CONCLAVE_FS_REKEY_H
 #define CONCLAVE_FS_REKEY_H
 
-#include "fs/item.h"
-#include "fs/volume.h"
+#include "fs/rewrite.h"
 
 struct volume_rekey_options {
 	/* CV_SECRET_BYTES each, borrowed: one for each key slot; 0 of them: data keys only */
@@ -33,10 +32,10 @@ struct volume_rekey_report {
 	unsigned keys_dropped;
 };
 
-/* A pass over the tree; kept by whoever runs the slices. */
+/* Passes over the tree; kept by whoever runs the slices. */
 struct rekey {
-	struct item_key at; /* the next item to look at */
-	bool found;	    /* something was under an old key in this pass */
+	struct rewrite pass;
+	uint64_t seen_before; /* pass.seen when this pass began */
 	bool done;
 	struct volume_rekey_report *report;
 };
@@ -63,11 +62,7 @@ CV_MUST_CHECK enum cv_err volume_rekey_run(struct volume *volume, uint64_t rate,
 	volume_progress *progress, void *user, struct volume_rekey_report *report,
 	struct volume_why *why);
 
-/*
- * One slice, volume lock held: at most REKEY_SLICE_BLOCKS blocks of data or some hundred nodes.
- * *blocks: how many were written.
- */
-#define REKEY_SLICE_BLOCKS 256
+/* One slice (rewrite.h), volume lock held. *blocks: how many were written. */
 CV_MUST_CHECK enum cv_err rekey_slice(struct volume *v, struct rekey *r, uint64_t *blocks);
 
 #endif

@@ -50,6 +50,7 @@ const struct verb *const verbs[] = {
 	&verb_volume_trim,
 	&verb_volume_rekey,
 	&verb_volume_salvage,
+	&verb_volume_compact,
 	&verb_demo,
 	NULL,
 };

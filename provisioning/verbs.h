@@ -51,6 +51,7 @@ extern const struct verb verb_volume_grow;
 extern const struct verb verb_volume_trim;
 extern const struct verb verb_volume_rekey;
 extern const struct verb verb_volume_salvage;
+extern const struct verb verb_volume_compact;
 extern const struct verb verb_demo;
 
 #endif

@@ -121,6 +121,18 @@ def test_trim_gives_space_back(container, source):
     assert_sound(container, source)
 
 
+def test_compact_makes_a_volume_smaller(container, source):
+    result, _ = volume("compact", container)
+    assert result["end"] < result["size"] == SIZE
+    result, _ = volume("compact", container, "--size", "40MiB")
+    assert result["size"] == container.stat().st_size == 40 << 20
+    assert_sound(container, source)
+    _, errors = volume("compact", container, "--size", "41MiB", want=2)
+    assert errors.count("\n") == 1
+    volume("grow", container, "--size", "64MiB")
+    assert_sound(container, source)
+
+
 def test_rekey_locks_out_what_is_not_named(container, source):
     _, errors = volume("rekey", container, want=2)
     assert "the recovery code" in errors and errors.count("\n") == 1
