@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "fs/checkpoint.h"
 #include "fs/data.h"
 #include "fs/dir.h"
 #include "fs/volume.h"
@@ -88,9 +89,37 @@ static enum cv_err unclean(struct volume *v)
 	return err;
 }
 
+/* Unlinked and not freed, with a checkpoint that says so; then it leaves as if killed. */
+static enum cv_err orphans(struct volume *v)
+{
+	static const char *const names[] = { "f0", "f1", "f2" };
+	uint8_t data[10000] = { 1 };
+	enum cv_err err = CV_OK;
+
+	for (unsigned i = 0; i < 3 && !err; i++) {
+		struct dir_new new = { .mode = S_IFREG | 0644 };
+		struct dir_name name = { names[i], 2 };
+		uint64_t object;
+		uint64_t gone;
+		size_t done;
+
+		err = dir_create(v, OBJECT_ROOT, &name, &new, &object);
+		if (!err)
+			err = data_write(v, object, 0, data, sizeof(data) / (i + 1), &done);
+		if (!err && i < 2)
+			err = dir_unlink(v, OBJECT_ROOT, &name, &gone);
+	}
+	if (!err)
+		err = checkpoint_run(v, SUPER_OPEN);
+	if (!err)
+		_exit(0);
+	return err;
+}
+
 static int work(const uint8_t *key, int argc, char **argv)
 {
-	bool writes = strcmp(argv[1], "import") == 0 || strcmp(argv[1], "unclean") == 0;
+	bool writes = strcmp(argv[1], "import") == 0 || strcmp(argv[1], "unclean") == 0 ||
+		      strcmp(argv[1], "orphans") == 0;
 	struct volume_open_options o = { .secret = key, .read_only = !writes };
 	struct volume_why why = { "" };
 	enum cv_err closed;
@@ -103,6 +132,8 @@ static int work(const uint8_t *key, int argc, char **argv)
 		err = import(v, argv, &why);
 	else if (strcmp(argv[1], "unclean") == 0)
 		err = unclean(v);
+	else if (strcmp(argv[1], "orphans") == 0)
+		err = orphans(v);
 	else if (strcmp(argv[1], "cat") == 0 && argc == 4)
 		err = volume_export(v, argv[3], STDOUT_FILENO);
 	else if (strcmp(argv[1], "check") == 0)

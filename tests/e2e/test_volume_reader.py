@@ -146,9 +146,9 @@ def test_siphash_matches_the_reference_vector():
     assert volume_reader.siphash(key, bytes(range(15))) == 0xA129CA6149BE45E5
 
 
-@pytest.fixture(params=["volume-v1", "volume-v1-log"])
-def golden(request, tmp_path):
-    """Volumes that version 1 made once, one left by a crash; every later version opens them."""
+@pytest.fixture(params=["volume-v1", "volume-v1-orphans", "volume-v1-log"])
+def golden(tmp_path, request):
+    """Volumes that version 1 made once, also as a crash left them; every later version opens them."""
     vectors = fs.ROOT / "tests" / "vectors"
     image = tmp_path / "golden.cv"
     image.write_bytes(lzma.decompress((vectors / f"{request.param}.img.xz").read_bytes()))
@@ -164,7 +164,22 @@ def test_opens_the_golden_image(golden):
         assert volume.describe() == want["tree"]
         done = fs.tool("check", image, key=bytes.fromhex(secret))
         assert b"problems=0 " in done.stdout
+        assert f"orphans={want.get('orphans', 0)}".encode() in done.stdout
     for path, entry in want["tree"].items():
         if "sha256" in entry:
             content = fs.tool("cat", image, path, key=bytes.fromhex(want["key"])).stdout
             assert hashlib.sha256(content).hexdigest() == entry["sha256"]
+
+
+def test_goes_on_with_the_golden_image(golden, tmp_path):
+    """Open for writing: the log is replayed, orphans are freed, everything else stays."""
+    image, want = golden
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "later").write_bytes(b"written by a later version")
+    fs.tool("import", image, tmp_path / "more", key=bytes.fromhex(want["key"]))
+    volume = volume_reader.Volume(image, bytes.fromhex(want["key"]))
+    assert volume.super.orphans == 0
+    seen = volume.describe()
+    assert seen.pop("/later")["size"] == 26
+    assert seen == want["tree"]
+    assert b"problems=0 " in fs.tool("check", image, key=bytes.fromhex(want["key"])).stdout
