@@ -1,7 +1,6 @@
 #include "fs/compact.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 
 #include "fs/checkpoint.h"
 #include "fs/rewrite.h"
@@ -64,10 +63,8 @@ static enum cv_err look_behind(struct volume *v, uint64_t end, bool *clear)
 		for (uint64_t b = from; b < REGION_BLOCKS; b++)
 			if (a->region[i]->busy[b / 64] >> (b % 64) & 1)
 				*clear = false;
-		if (!known) {
-			free(a->region[i]);
-			a->region[i] = NULL;
-		}
+		if (!known)
+			alloc_drop(a, i);
 	}
 	return CV_OK;
 }
@@ -167,7 +164,8 @@ static void forget_behind(struct volume *v, uint64_t end)
 	uint64_t last_end = regions * REGION_BLOCKS < a->blocks ? regions * REGION_BLOCKS : a->blocks;
 
 	for (uint64_t i = regions; i < a->regions; i++)
-		free(a->region[i]);
+		if (a->region[i])
+			alloc_drop(a, i);
 	if (a->region[regions - 1])
 		a->region[regions - 1]->free -= (uint32_t)(last_end - end);
 	a->regions = regions;
