@@ -210,6 +210,8 @@ enum cv_err volume_compact(struct volume *v, uint64_t size, volume_progress *pro
 	memset(report, 0, sizeof(*report));
 	c.pass.wanted = is_behind;
 	(void)pthread_mutex_lock(&v->lock);
+	/* what was written ahead for small writes may lie behind the end */
+	alloc_zone_set(&v->alloc, 0, 0);
 	err = choose_end(v, size, &c.pass.below, why);
 	(void)pthread_mutex_unlock(&v->lock);
 	if (!err)
