@@ -195,6 +195,51 @@ static void trim_spares_the_older_tree(void **state)
 	image_free(image);
 }
 
+static int free_a_file(void *user, uint64_t done, uint64_t total, const char *name)
+{
+	struct volume *v = user;
+
+	(void)total;
+	(void)name;
+	if (done <= REGION_BLOCKS * BLOCK_BYTES) {
+		remove_path(v, "/behind");
+		(void)pthread_mutex_lock(&v->lock);
+		assert_int_equal(checkpoint_run(v, SUPER_OPEN), CV_OK);
+		(void)pthread_mutex_unlock(&v->lock);
+	}
+	return 0;
+}
+
+/* What others free while it runs is in use by the older tree for a while. */
+static void trim_spares_what_is_freed_meanwhile(void **state)
+{
+	struct image *image = image_new(3 * REGION_BLOCKS * BLOCK_BYTES);
+	struct volume *v = image_open(image);
+	struct volume_trim_report r;
+	static uint8_t data[1 << 20];
+	unsigned newest;
+	struct volume *w;
+
+	(void)state;
+	tree_make(v);
+	v->alloc.data_cursor = 2 * REGION_BLOCKS + 5000;
+	put_file(v, "/behind", data, sizeof(data));
+	assert_int_equal(checkpoint_run(v, SUPER_OPEN), CV_OK);
+	assert_int_equal(volume_trim(v, false, free_a_file, v, &r, NULL), CV_OK);
+	newest = (unsigned)(volume_generation(v) % 2);
+	memset(image_block(image, super_slot_block(newest)), 0, BLOCK_BYTES);
+	memset(image_block(image, super_slot_block(newest + 2)), 0, BLOCK_BYTES);
+	/* and the log, which would free it again */
+	for (uint64_t b = 0; b < v->super->log.blocks; b++)
+		memset(image_block(image, v->super->log.ring + b), 0, BLOCK_BYTES);
+	volume_drop(v);
+	w = image_open(image);
+	(void)must_resolve(w, "/behind");
+	tree_assert(w);
+	volume_drop(w);
+	image_free(image);
+}
+
 static void a_full_volume_is_trimmed_only_by_force(void **state)
 {
 	struct volume_create_options c = test_create_options(VOLUME_SIZE_MIN);
@@ -334,6 +379,7 @@ int main(void)
 		cmocka_unit_test(trim_gives_back_what_is_free_and_nothing_else),
 		cmocka_unit_test(a_cut_while_trimming_loses_nothing),
 		cmocka_unit_test(trim_spares_the_older_tree),
+		cmocka_unit_test(trim_spares_what_is_freed_meanwhile),
 		cmocka_unit_test(a_full_volume_is_trimmed_only_by_force),
 		cmocka_unit_test(a_backup_brings_lost_superblocks_back),
 		cmocka_unit_test(a_backup_of_another_volume_or_an_older_state_is_refused),
