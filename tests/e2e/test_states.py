@@ -29,7 +29,7 @@ def test_a_revocation_counts_once_enough_keepers_signed_that_they_hold_it(fleet)
     assert (r["holding"], r["needed"], r["in_force"]) == (3, 2, True) and "effective_ms" in r
     assert pending(fleet) == []
     assert shown(fleet)["effective_state"] == "revoked"
-    dev.key(want=DENIED, timeout="4s")
+    dev.key(want=DENIED, timeout="2s")
     fleet.conclave("device", "reinstate", "d1")
     text = fleet.conclave("device", "quarantine", "d1").out
     assert re.search(r"effective 2 of 2 needed, after \d+\.\d s; 3 of 3 gateways hold it", text)
@@ -54,7 +54,7 @@ def test_until_then_show_tells_the_truth_and_what_is_pending_is_kept(fleet):
     assert (r["pending"][0]["holding"], r["pending"][0]["in_force"]) == (2, True)
     assert pending(fleet)[0]["left"] == ["g3"]
     assert shown(fleet, want=TOO_FEW)["effective_state"] == "revoked"
-    dev.key(want=DENIED, timeout="4s")
+    dev.key(want=DENIED, timeout="2s")
     g3.start()
     fleet.conclave("device", "revoke", "d1", "--resume")
     assert pending(fleet) == [] and states(fleet) == {"revoked"}
