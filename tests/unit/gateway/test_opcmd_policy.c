@@ -388,6 +388,7 @@ static void an_approval_lets_one_key_pass_once(void **state)
 	/* the same key in the same boot is free; a new boot asks anew, under another number */
 	assert_string_equal(authorize_reason(rig), "");
 	rig->device.evidence.platform.boot_id[3] ^= 1;
+	assert_string_equal(authorize_reason(rig), "approval_required"); /* it was for one release */
 	rig->device.evidence.boot_key[6] ^= 1;
 	assert_string_equal(authorize_reason(rig), "approval_required");
 	assert_true(waiting(rig) != number);
