@@ -62,6 +62,8 @@ def test_a_chip_with_its_makers_certificate_joins(city, maker, workdir, tpm):
     box = Box(city, workdir, "made-1", tpm)
     made = box.join("--pcr", "7", "--tpm-firmware", firmware(tpm))
     assert not pending(box) and not (made.device.state / "enroll").exists()
+    for kind in ("transient", "loaded-session"):  # nothing stays in the TPM
+        assert tpm.run("tpm2_getcap", f"handles-{kind}").stdout.strip() == b""
     with made.device.mounted():
         pass
     shown = json.loads((city.path / "devices/made-1/tpm.json").read_text())
