@@ -288,8 +288,8 @@ def main():
                 versions[kind.name] = measure_side(kind, work, groups, results, peaks)
     results["peak memory of the daemon, MiB"] = {n: p for n, p in peaks.items() if n != "ext4"}
     text = lines(sides, results, versions)
-    if wanted is None and groups == GROUPS and SCALE == 1:
-        report.emit("fs", "make bench-fs", text)
+    if wanted is None and groups == GROUPS:
+        report.emit("fs", f"BENCH_ROUNDS={ROUNDS} BENCH_SCALE={SCALE:g} make bench-fs", text)
     elif groups == ["scale"]:
         report.emit("fs-scale", "make bench-fs BENCH_ROWS=scale", text)
     else:
