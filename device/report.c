@@ -122,6 +122,8 @@ enum cv_err report_send(struct unlock *u, struct report *report)
 		if (err != CV_OK)
 			return err;
 		report->waiting = (UINT32_C(1) << u->identity.share_set.count) - 1;
+		if (report->only != 0)
+			report->waiting &= report->only;
 	}
 	for (size_t i = 0; i < u->identity.share_set.count && err == CV_OK; i++)
 		if ((report->waiting >> i & 1) != 0)

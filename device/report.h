@@ -12,7 +12,8 @@ struct report {
 	enum device_event event;
 	const char *reason;  /* MOUNT_FAIL: a token, or NULL */
 	const char *gateway; /* SHARE_INVALID: who, or NULL */
-	uint64_t generation; /* MOUNT_OK: of the volume, becomes the anchor; 0 = none */
+	uint64_t generation; /* MOUNT_OK, CHECKPOINT: of the volume, becomes the anchor; 0 = none */
+	uint32_t only;	     /* bit i: to member i; 0 = to all */
 	uint64_t counter;    /* 0: not sent yet; then the same in every try */
 	uint32_t waiting;    /* out: bit i: member i has not answered */
 };

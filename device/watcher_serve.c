@@ -56,6 +56,8 @@ static bool receive_message(struct watcher *w, struct volume_ctl_message *m)
 	if (m->type == VOLUME_CTL_CLOSED) {
 		w->closed = true;
 		w->generation = m->generation;
+	} else if (m->type == VOLUME_CTL_STATUS) {
+		w->durable = m->generation;
 	} else if (m->type == VOLUME_CTL_FAILED) {
 		log_error("volume: %s", m->text);
 	} else if (m->type == VOLUME_CTL_IDLE) {
@@ -164,12 +166,20 @@ static void take_signal(struct watcher *w)
 		end_mount(w);
 }
 
+/* Not where a recovery code opened the volume, nor where nothing is written. */
+static bool has_anchor(const struct watcher *w)
+{
+	return w->unlock != NULL && !w->request->read_only;
+}
+
 static int farewell(struct watcher *w)
 {
 	char status[PROCESS_STATUS_BUF], text[256];
 	int code = EXIT_CODE_OK;
 
 	volume_process_reap(&w->volume);
+	if (w->closed && has_anchor(w))
+		anchor_watch_tell(&w->anchor, w->unlock, &w->report, w->generation);
 	if (w->closed && w->locked)
 		code = EXIT_CODE_DENIED;
 	if (w->closed)
@@ -220,6 +230,8 @@ static int poll_timeout(const struct watcher *w)
 
 	if (standing < due)
 		due = standing;
+	if (w->mounted && has_anchor(w) && w->anchor.ask_at_ms < due)
+		due = w->anchor.ask_at_ms;
 	if (due == UINT64_MAX)
 		return -1;
 	/* poll sleeps through a suspend; what is due is looked up once a minute */
@@ -248,11 +260,25 @@ static void stand_again(struct watcher *w)
 	end_mount(w);
 }
 
+static void anchor_again(struct watcher *w)
+{
+	if (!w->mounted || !has_anchor(w))
+		return;
+	if (w->anchor.asked && w->durable != 0) {
+		anchor_watch_tell(&w->anchor, w->unlock, &w->report, w->durable);
+	} else if (anchor_watch_due(&w->anchor)) {
+		w->durable = 0;
+		if (volume_process_send(&w->volume, VOLUME_CTL_QUERY, "") != CV_OK)
+			log_warning("volume process: cannot be asked for its generation");
+	}
+}
+
 int watcher_serve(struct watcher *w)
 {
 	struct volume_ctl_message m;
 
 	report_again_later(w);
+	anchor_watch_init(&w->anchor, w->request->settings);
 	if (w->unlock != NULL)
 		standing_watch_init(&w->standing, w->request->settings, w->unlock);
 	struct pollfd fds[] = { { .fd = w->signal_fd, .events = POLLIN },
@@ -271,6 +297,7 @@ int watcher_serve(struct watcher *w)
 		/* a client's question may have taken the message already */
 		if (fds[2].revents != 0 && poll(&fds[2], 1, 0) == 1 && !receive_message(w, &m))
 			break;
+		anchor_again(w);
 	}
 	return farewell(w);
 }

@@ -4,6 +4,7 @@
 #ifndef CONCLAVE_DEVICE_WATCHER_STATE_H
 #define CONCLAVE_DEVICE_WATCHER_STATE_H
 
+#include "device/anchor_watch.h"
 #include "device/report.h"
 #include "device/standing.h"
 #include "device/volume_process.h"
@@ -24,6 +25,8 @@ struct watcher {
 	unsigned int report_tries;
 	uint64_t report_at_ms;
 	struct standing_watch standing;
+	struct anchor_watch anchor;
+	uint64_t durable; /* newest generation that the volume process spoke of */
 	struct volume_process volume;
 };
 

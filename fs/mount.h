@@ -42,6 +42,11 @@ void mount_join(struct mount *m);
  * them, at most patience_ms long, and end. False if requests kept coming; the workers go on then.
  */
 bool mount_drain(struct mount *m, uint64_t patience_ms);
+/*
+ * Before mount_drain, while the workers run: from now on no content is read, and what the kernel
+ * has cached of files that programs hold open is taken from it. Names and attributes it may keep.
+ */
+void mount_hide(struct mount *m);
 /* What was done so far; lives as long as the mount. */
 struct counters *mount_counters(struct mount *m);
 /* The last EIO as one line with the path of the file, "" if there was none. Takes the lock. */

@@ -59,6 +59,11 @@ static void op_read(
 	size_t got = 0;
 	int e;
 
+	if (atomic_load(&m->hidden)) {
+		mount_unlock(m);
+		fuse_reply_err(req, ENOTCONN);
+		return;
+	}
 	if (size <= sizeof(io->buf))
 		err = data_io_get(&m->volume->pool, &m->volume->keyring, &io);
 	if (!err)

@@ -26,6 +26,7 @@ struct mount {
 	unsigned worker_count;
 	unsigned running; /* volume lock */
 	atomic_bool draining;
+	atomic_bool hidden; /* content is read no more */
 	int fuse_fd;
 	int readahead_fd; /* mount_readahead.h; -1 once it was written to */
 	bool writeback;

@@ -188,6 +188,8 @@ enum cv_err serve_run(struct serve *s)
 	loop(&r);
 	rekey_thread_stop(&r.rekey);
 	flusher_stop(s->volume);
+	if (r.step != STEP_ENDED)
+		mount_hide(s->mount);
 	if (r.step == STEP_ENDED || mount_drain(s->mount, DRAIN_PATIENCE_MS))
 		mount_join(s->mount);
 	else

@@ -41,6 +41,8 @@ static enum event_type alert_type(enum device_event event)
 		return EVENT_MOUNT_FAIL;
 	case DEVICE_EVENT_SHARE_INVALID:
 		return EVENT_SHARE_INVALID;
+	case DEVICE_EVENT_CHECKPOINT:
+		break;
 	}
 	return EVENT_NONE;
 }
@@ -58,16 +60,17 @@ static void reason_token(char out[EVENT_TOKEN_MAX + 1], const char *reason)
 	out[n] = '\0';
 }
 
-static void raise_alerts(
+static void alert_event(
 	struct keeper *k, const struct keeper_call *call, const struct event_request *e)
 {
-	const uint64_t ours = store_committed(k->store)->revision;
-	const char *device = call->rec->device;
 	char token[EVENT_TOKEN_MAX + 1];
 	struct event_alert alert;
 	enum cv_err err;
 
-	err = event_init(&alert, alert_type(e->event), k->cfg->gateway, device, k->clock.now_s);
+	if (alert_type(e->event) == EVENT_NONE)
+		return;
+	err = event_init(&alert, alert_type(e->event), k->cfg->gateway, call->rec->device,
+		k->clock.now_s);
 	if (err == CV_OK)
 		err = event_add_hex(&alert, EVENT_KEY_volume, e->volume_id);
 	if (err == CV_OK)
@@ -81,6 +84,16 @@ static void raise_alerts(
 		err = event_set_reason(&alert, token);
 	if (err == CV_OK)
 		keeper_alert_later(k, &alert);
+}
+
+static void raise_alerts(
+	struct keeper *k, const struct keeper_call *call, const struct event_request *e)
+{
+	const uint64_t ours = store_committed(k->store)->revision;
+	const char *device = call->rec->device;
+	struct event_alert alert;
+
+	alert_event(k, call, e);
 	if (e->store_revision <= ours)
 		return;
 	if (event_init(&alert, EVENT_ROLLBACK_SUSPECTED, k->cfg->gateway, device,
@@ -127,7 +140,7 @@ static enum cv_err write_event(struct keeper *k, struct keeper_call *call,
 		memcpy(volume->anchor, e->anchor, sizeof(volume->anchor));
 	err = store_device_put(k->store, rec);
 	/* The reserve is for releases: on a full disk the event is kept, its audit record not. */
-	if (err == CV_OK && k->room == STORE_ROOM_PLENTY)
+	if (err == CV_OK && k->room == STORE_ROOM_PLENTY && e->event != DEVICE_EVENT_CHECKPOINT)
 		err = write_audit(k, call, e);
 	if (err != CV_OK)
 		keeper_batch_fail(k);

@@ -67,7 +67,8 @@ struct check_answer {
 enum device_event {
 	DEVICE_EVENT_MOUNT_OK = 1,
 	DEVICE_EVENT_MOUNT_FAIL,
-	DEVICE_EVENT_SHARE_INVALID
+	DEVICE_EVENT_SHARE_INVALID,
+	DEVICE_EVENT_CHECKPOINT /* a newer anchor, nothing else: no alert, no audit record */
 };
 
 struct event_request {

@@ -14,6 +14,7 @@ static const struct {
 	{DEVICE_EVENT_MOUNT_OK, "MOUNT_OK"},
 	{DEVICE_EVENT_MOUNT_FAIL, "MOUNT_FAIL"},
 	{DEVICE_EVENT_SHARE_INVALID, "SHARE_INVALID"},
+	{DEVICE_EVENT_CHECKPOINT, "CHECKPOINT"},
 };
 
 const char *device_event_name(enum device_event event)
@@ -56,7 +57,7 @@ int message_anchor_valid(const char *anchor)
 
 static int event_valid(const struct event_request *m)
 {
-	return m->event >= DEVICE_EVENT_MOUNT_OK && m->event <= DEVICE_EVENT_SHARE_INVALID &&
+	return m->event >= DEVICE_EVENT_MOUNT_OK && m->event <= DEVICE_EVENT_CHECKPOINT &&
 	       reason_valid(m->reason, sizeof(m->reason)) && message_anchor_valid(m->anchor) &&
 	       (m->gateway[0] == '\0' || id_valid(m->gateway, strlen(m->gateway)));
 }

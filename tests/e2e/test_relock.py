@@ -1,10 +1,13 @@
-"""A mounted volume is locked again when its device may not have it any more."""
+"""While a volume is mounted: locked again when its device may not have it any more, and its age told."""
 import contextlib
 import os
 import select
+import shutil
+import signal
+import subprocess
 
 import pytest
-from conftest import DENIED, OK, PATIENCE_S, TOO_FEW, is_mounted, needs_fuse
+from conftest import DENIED, OK, PATIENCE_S, TOO_FEW, TOO_OLD, is_mounted, needs_fuse
 
 pytestmark = needs_fuse
 
@@ -119,3 +122,36 @@ def test_relock_never_keeps_the_mount(three):
     assert is_mounted(dev.mount_point)
     (dev.mount_point / "file").write_text("still here")
     dev.unmount(want=OK)
+
+
+def older_copy_is_refused(dev, older):
+    shutil.copyfile(older, dev.volume)
+    result = dev.mount(want=TOO_OLD)
+    assert "older" in result.err
+
+
+def test_what_was_written_since_the_mount_cannot_be_set_back(three):
+    dev = device(three, "")
+    older = three.dir / "older.cv"
+    with dev.mounted() as mnt:
+        shutil.copyfile(dev.volume, older)
+        (mnt / "file").write_text("new")
+    older_copy_is_refused(dev, older)
+
+
+def test_a_mount_that_is_killed_has_told_its_age_before(three):
+    dev = device(three, "[device]\nlog_level = debug\n")
+    dev.mount()
+    ends = end_of_mount(dev)
+    older = three.dir / "older.cv"
+    shutil.copyfile(dev.volume, older)
+    watcher, volume = (dev("status", "--offline", "--json").json["mount"][k] for k in ("watcher_pid", "volume_pid"))
+    for i in range(4000):  # until half of the log is full: a checkpoint
+        (dev.mount_point / f"file{i}").touch()
+    for gateway in ("g1", "g2", "g3"):
+        await_line(dev, f"gateway {gateway}: knows of generation")
+    for pid in (watcher, volume):
+        os.kill(pid, signal.SIGKILL)
+    await_ends(ends)
+    subprocess.run(["umount", "-l", dev.mount_point], check=True)
+    older_copy_is_refused(dev, older)

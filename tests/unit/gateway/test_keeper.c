@@ -427,6 +427,28 @@ static void events_count_up_and_repeat_harmlessly(void **state)
 	rig_free(rig);
 }
 
+static void a_checkpoint_brings_an_anchor_and_makes_no_noise(void **state)
+{
+	struct rig *rig = rig_enrolled();
+	struct event_request request = {0};
+	char body[1024];
+	size_t len;
+	uint64_t seq = rig_health(rig, "audit_seq");
+
+	(void)state;
+	rig_event_body(body, sizeof(body), &rig->device, 7, DEVICE_EVENT_CHECKPOINT);
+	assert_int_equal(event_request_decode(&request, body, strlen(body)), CV_OK);
+	strcpy(request.anchor, "1.9.newer");
+	assert_int_equal(event_request_encode(body, sizeof(body), &len, &request), CV_OK);
+	assert_int_equal(rig_device_call(rig, &rig->device, MESSAGE_TARGET_EVENTS, body)->status, 200);
+	assert_int_equal(rig_health(rig, "audit_seq"), seq);
+	assert_false(rig_alerted(rig, EVENT_MOUNT_OK));
+	rig_event_body(body, sizeof(body), &rig->device, 7, DEVICE_EVENT_MOUNT_OK);
+	assert_string_equal(rig_reason(rig_device_call(rig, &rig->device, MESSAGE_TARGET_EVENTS,
+				    body)), "counter_reused");
+	rig_free(rig);
+}
+
 static void a_rolled_back_store_is_suspected(void **state)
 {
 	struct rig *rig = rig_enrolled();
@@ -659,6 +681,7 @@ int main(void)
 		cmocka_unit_test(reasons_are_hidden_unless_the_policy_reveals_them),
 		cmocka_unit_test(a_device_over_its_budget_is_asked_to_wait),
 		cmocka_unit_test(events_count_up_and_repeat_harmlessly),
+		cmocka_unit_test(a_checkpoint_brings_an_anchor_and_makes_no_noise),
 		cmocka_unit_test(a_rolled_back_store_is_suspected),
 		cmocka_unit_test(status_tells_state_and_revision),
 		cmocka_unit_test(requests_that_wait_together_share_a_commit),

@@ -64,6 +64,7 @@ static void roles_classes_events_and_states_have_their_words(void **state)
 	assert_string_equal(device_event_name(DEVICE_EVENT_MOUNT_OK), "MOUNT_OK");
 	assert_string_equal(device_event_name(DEVICE_EVENT_MOUNT_FAIL), "MOUNT_FAIL");
 	assert_string_equal(device_event_name(DEVICE_EVENT_SHARE_INVALID), "SHARE_INVALID");
+	assert_string_equal(device_event_name(DEVICE_EVENT_CHECKPOINT), "CHECKPOINT");
 	assert_string_equal(device_state_name(DEVICE_ACTIVE), "active");
 	assert_string_equal(device_state_name(DEVICE_QUARANTINED), "quarantined");
 	assert_string_equal(device_state_name(DEVICE_REVOKED), "revoked");
