@@ -319,7 +319,7 @@ def test_framing_is_refused_without_a_mac(dev):
     good = {"Content-Type": "application/json",
             "Conclave-MAC": ref.request_header(dev.name, bytes(32))}
     cases = [
-        (413, "/v1/nonce", b"x" * 16385, good, "POST"),
+        (413, "/v1/nonce", b"x" * 36865, good, "POST"),
         (415, "/v1/nonce", b"{}", dict(good, **{"Content-Type": "text/plain"}), "POST"),
         (404, "/v1/else", b"{}", good, "POST"),
         (405, "/v1/nonce", None, good, "GET"),
