@@ -7,6 +7,7 @@ import pathlib
 import select
 import shutil
 import subprocess
+import tempfile
 
 import pytest
 from conftest import (IN_USE, NOT_VOLUME, OK, PATIENCE_S, ROOT, USAGE, clean_env, is_mounted,
@@ -70,8 +71,9 @@ def await_ends(fds):
 def test_mount_helper_and_umount_helper(dev):
     dev.mount_point.mkdir(exist_ok=True)
     # as mount(8) calls it for a line of fstab
-    helper("mount.fuse.conclave", dev.volume, dev.mount_point, "-o",
-           "rw,noexec,_netdev,nofail,x-systemd.automount,cache=16M," + places(dev))
+    done = helper("mount.fuse.conclave", dev.volume, dev.mount_point, "-o",
+                  "rw,noexec,_netdev,nofail,x-systemd.automount,cache=16M," + places(dev))
+    assert done.out == "" and done.err == ""
     assert source_of(dev.mount_point) == [str(dev.volume)]
     (dev.mount_point / "f").write_text("kept")
     with open(dev.mount_point / "f", encoding="ascii"):
@@ -189,6 +191,53 @@ def test_an_operator_mounts_with_the_key_or_the_recovery_code_and_no_gateway(hom
             run(mount + args, give=[secret])
         assert (dev.mount_point / "f").read_text() == "mine"
         run(unmount)
+
+
+AS_NOBODY = '''
+import fcntl, mmap, os, subprocess, sys
+os.setgroups([]), os.setgid(65534), os.setuid(65534)
+base, key = sys.argv[1], bytes(range(32))
+os.chdir(base)
+
+def device(*args, **kw):
+    return subprocess.run([base + "/conclave-device", *args, "--run", base + "/run"], check=True, **kw)
+
+subprocess.run([base + "/fs_tool", "create", "v.cv", str(64 << 20)], input=key, check=True)
+device("mount", "v.cv", base + "/mnt", "-o", "idle=1,key_fd=0", input=key)
+with open("mnt/f", "w+b") as f:
+    f.truncate(8192)
+    busy = subprocess.run([base + "/conclave-device", "unmount", "--run", base + "/run"],
+                          capture_output=True)
+    assert busy.returncode == 22, busy
+    with mmap.mmap(f.fileno(), 8192) as m:
+        m[0:4] = b"kept"
+lock = open("run/lock", "r+")
+fcntl.flock(lock, fcntl.LOCK_EX)  # the watcher ends because nobody is in it any more
+lock.close()
+assert not os.path.ismount("mnt")
+device("mount", "v.cv", base + "/mnt", "-o", "key_fd=0", input=key)
+assert open("mnt/f", "rb").read(4) == b"kept"
+device("unmount", base + "/mnt")
+'''
+
+
+def test_somebody_who_is_not_root_mounts_through_fusermount():
+    if not os.access("/usr/bin/fusermount3", os.X_OK):
+        pytest.skip("there is no fusermount3")
+    base = pathlib.Path(tempfile.mkdtemp(prefix="cv-user-"))
+    try:
+        for name in "bin/conclave-device", "bin/conclave-volumed", "test/fs_tool":
+            shutil.copy(pathlib.Path(program("conclave-device")).parents[1] / name, base)
+        for name in "mnt", "run":
+            (base / name).mkdir(mode=0o700)
+        for path in base, *base.iterdir():
+            os.chown(path, 65534, 65534)
+        done = subprocess.run(["/usr/bin/python3", "-c", AS_NOBODY, base], capture_output=True,
+                              env=clean_env(), timeout=PATIENCE_S, check=False)
+        assert done.returncode == 0, done.stderr.decode()
+    finally:
+        subprocess.run(["umount", "-l", base / "mnt"], capture_output=True, check=False)
+        shutil.rmtree(base, ignore_errors=True)
 
 
 def test_a_wrong_key_or_code_is_refused(dev):

@@ -105,7 +105,7 @@ lockofd mknod msync open readahead rename seek sendfile symlink sync-file touch 
 def test_stress_ng_verifies_its_filesystem_stressors(start):
     if not shutil.which("stress-ng"):
         pytest.skip("stress-ng is not installed")
-    volume = start(size=1 << 30)
+    volume = start(size=16 << 30)
     known = subprocess.run(["stress-ng", "--stressors"], capture_output=True, text=True,
                            check=True).stdout.split()
     bad = {}
