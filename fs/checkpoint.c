@@ -246,6 +246,16 @@ uint64_t checkpoint_reserve(const struct volume *v, enum txn_class class)
 	return groups;
 }
 
+/* A block takes 36 bytes of a node; nodes are not full, and each is written anew before it is freed. */
+#define ROOM_FOR_NODES 64
+
+uint64_t checkpoint_room(const struct volume *v, uint64_t unused)
+{
+	uint64_t reserve = checkpoint_reserve(v, TXN_DATA) * NODE_BLOCKS;
+
+	return unused > reserve ? (unused - reserve) / ROOM_FOR_NODES * (ROOM_FOR_NODES - 1) : 0;
+}
+
 bool checkpoint_gather(struct volume *v)
 {
 	/* dirty nodes hold reserve that they give up once they are written */

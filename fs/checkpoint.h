@@ -43,6 +43,8 @@ void checkpoint_background(struct volume *v);
 
 /* Groups of 4 blocks that a class of transactions must leave free. */
 uint64_t checkpoint_reserve(const struct volume *v, enum txn_class class);
+/* Blocks of data that fit into `unused` blocks: less the reserve, and the nodes that map them. */
+uint64_t checkpoint_room(const struct volume *v, uint64_t unused);
 /*
  * Room for a transaction of this class and for its `len` bytes in the log. CV_ERR_FULL if the class
  * may not go on even after freed space was gathered by checkpoints.

@@ -66,14 +66,13 @@ static void add_number(cJSON *doc, const char *name, uint64_t value)
 /* What the volume itself knows. Volume lock held. */
 static void add_volume(cJSON *doc, const struct volume *v)
 {
-	uint64_t reserve = checkpoint_reserve(v, TXN_DATA) * NODE_BLOCKS;
 	uint64_t unused = volume_blocks(v) - v->alloc.used_blocks;
 	const struct node_cache *c = &v->tree.cache;
 	cJSON *cache;
 
 	add_number(doc, "size", volume_blocks(v) * BLOCK_BYTES);
 	add_number(doc, "used", v->alloc.used_blocks * BLOCK_BYTES);
-	add_number(doc, "free", unused > reserve ? (unused - reserve) * BLOCK_BYTES : 0);
+	add_number(doc, "free", checkpoint_room(v, unused) * BLOCK_BYTES);
 	add_number(doc, "objects", v->super->objects);
 	(void)cJSON_AddBoolToObject(doc, "read_only", v->read_only);
 	(void)cJSON_AddBoolToObject(doc, "dirty", v->dirty);

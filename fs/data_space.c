@@ -103,10 +103,7 @@ static enum cv_err room_for(struct volume *v, uint64_t bytes)
 	uint64_t blocks = bytes / BLOCK_BYTES;
 
 	for (int round = 0; round < 3; round++) {
-		uint64_t reserve = checkpoint_reserve(v, TXN_DATA) * NODE_BLOCKS;
-
-		if (alloc_free_blocks(&v->alloc) >= reserve &&
-			alloc_free_blocks(&v->alloc) - reserve >= blocks)
+		if (checkpoint_room(v, alloc_free_blocks(&v->alloc)) >= blocks)
 			return CV_OK;
 		if (!checkpoint_gather(v))
 			break;

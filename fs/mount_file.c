@@ -96,14 +96,19 @@ static void op_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t siz
 	struct mount *m = mount_lock(req);
 	enum cv_err err = CV_ERR_INTERNAL;
 	size_t done = 0;
+	bool whole;
 	int e;
 
 	err = clear_first(m, ino);
 	if (!err)
 		err = data_write(m->volume, ino, (uint64_t)off, buf, size, &done);
+	/* of a short answer to these the kernel would make EIO, whatever the reason */
+	whole = fi->writepage || fi->flags & O_DIRECT;
+	if (!err && whole && done < size)
+		err = CV_ERR_FILE_SIZE;
 	if (!err && fi->flags & O_DSYNC)
 		err = flush_wait(m->volume);
-	else if (err && done && !fi->writepage)
+	else if (err && done && !whole)
 		err = CV_OK; /* a short write; the next one will tell why */
 	e = mount_errno(m, err, ino, "write");
 	if (e == ENOSPC && fi->writepage)

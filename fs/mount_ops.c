@@ -355,7 +355,6 @@ static void op_statfs(fuse_req_t req, fuse_ino_t ino)
 {
 	struct mount *m = mount_lock(req);
 	const struct volume *v = m->volume;
-	uint64_t reserve = checkpoint_reserve(v, TXN_DATA) * NODE_BLOCKS;
 	uint64_t unused = volume_blocks(v) - v->alloc.used_blocks;
 	struct statvfs st = {
 		.f_bsize = BLOCK_BYTES, .f_frsize = BLOCK_BYTES, .f_namemax = NAME_BYTES_MAX
@@ -364,8 +363,8 @@ static void op_statfs(fuse_req_t req, fuse_ino_t ino)
 	(void)ino;
 	st.f_blocks = volume_blocks(v);
 	st.f_bfree = unused;
-	st.f_bavail = unused > reserve ? unused - reserve : 0;
-	st.f_files = v->super->objects + unused;
+	st.f_bavail = checkpoint_room(v, unused);
+	st.f_files = v->super->objects + st.f_bavail; /* so that df -i shows those in use */
 	st.f_ffree = st.f_bavail;
 	st.f_favail = st.f_bavail;
 	mount_unlock(m);

@@ -499,7 +499,7 @@ def test_which_times_each_change_moves(d):
     case("f", lambda: os.pwrite(fd, b"", 0), "", ".")
     case("f", lambda: os.ftruncate(fd, 10), "mc", ".")
     case("f", lambda: os.truncate(d / "f", 2), "mc", ".")
-    case("f", lambda: os.truncate(d / "f", 2), "mc", ".")
+    case("f", lambda: os.ftruncate(fd, 2), "mc", ".")
     case("f", lambda: os.posix_fallocate(fd, 0, 9000), "mc", ".")
     case("f", lambda: os.link(d / "f", d / "l"), "cMC", ".")
     case("f", lambda: os.unlink(d / "l"), "cMC", ".")
@@ -584,13 +584,24 @@ def test_sizes_to_16_tib(d):
         assert os.fstat(f.fileno()).st_blocks <= 128
         if "cv-rules" not in str(d):
             return
-        assert error(os.pwrite, f.fileno(), b"x", top) == "EFBIG"
-        assert os.pwrite(f.fileno(), b"xy", top - 1) == 1  # as far as it goes
         assert error(os.ftruncate, f.fileno(), top + 1) == "EFBIG"
         assert error(os.posix_fallocate, f.fileno(), top, 1) == "EFBIG"
-        assert os.lseek(f.fileno(), 0, os.SEEK_DATA) == top - 4096
+        os.fsync(f.fileno())
+        assert os.lseek(f.fileno(), 0, os.SEEK_DATA) <= top - 3
         assert error(os.lseek, f.fileno(), top, os.SEEK_DATA) == "ENXIO"
         assert os.fstat(f.fileno()).st_size == top
+
+        def beyond():
+            # the kernel's cache knows no such limit: the program hears of it from fsync
+            os.pwrite(f.fileno(), b"x", top)
+            os.fsync(f.fileno())
+
+        assert error(beyond) == "EFBIG"
+    direct = os.open(d / "f", os.O_RDWR | os.O_DIRECT)
+    with mmap.mmap(-1, 8192) as page:
+        for at in top, top - 4096:
+            assert error(os.pwrite, direct, page, at) == "EFBIG"
+    os.close(direct)
 
 
 def test_truncate_refuses_what_is_no_size_or_no_file(d):
@@ -907,6 +918,22 @@ def test_rm_removes_what_it_lists(d):
 
 # --- space
 
+@pytest.mark.parametrize("flags", [os.O_DIRECT, os.O_SYNC, os.O_DSYNC])
+def test_a_full_volume_says_enospc_from_the_write_itself(d, flags):
+    if "cv-rules" not in str(d):
+        pytest.skip("not with the host's disk")
+    fd = os.open(d / "f", os.O_CREAT | os.O_WRONLY | flags)
+    with mmap.mmap(-1, 3 << 20) as page:
+        def until_full():
+            while True:
+                os.write(fd, page)
+        assert error(until_full) == "ENOSPC"
+        assert error(until_full) == "ENOSPC"
+    os.close(fd)
+    os.unlink(d / "f")
+    (d / "g").write_bytes(bytes(1 << 20))
+
+
 def test_statfs_tells_the_truth(d):
     if "cv-rules" not in str(d):
         pytest.skip("others write to the host's")
@@ -917,10 +944,11 @@ def test_statfs_tells_the_truth(d):
     os.posix_fallocate(fd, 0, 8 << 20)
     after = os.statvfs(d)
     used = (before.f_bavail - after.f_bavail) * after.f_frsize
-    assert 8 << 20 <= used < 9 << 20
+    assert 8 << 20 <= used * 64 // 63 + 8192 and used < 9 << 20
     # what it calls available can be had
-    os.posix_fallocate(fd, 8 << 20, (after.f_bavail * after.f_frsize) * 98 // 100)
+    os.posix_fallocate(fd, 8 << 20, after.f_bavail * after.f_frsize - 4096)
     os.close(fd)
     for i in range(100):
         (d / f"n{i}").touch()
-    assert os.statvfs(d).f_files - os.statvfs(d).f_ffree > before.f_files - before.f_ffree
+    now = os.statvfs(d)
+    assert now.f_files - now.f_ffree == before.f_files - before.f_ffree + 101

@@ -324,6 +324,28 @@ static void allocating_more_than_there_is_changes_nothing(void **state)
 	image_free(image);
 }
 
+static void a_write_across_the_largest_size_is_short(void **state)
+{
+	struct image *image = image_new(VOLUME_SIZE_MIN);
+	struct volume *v = image_open(image);
+	uint64_t file = make_file(v, "/f");
+	uint8_t data[8192] = { 1 };
+	struct inode inode;
+	size_t done = 9;
+
+	(void)state;
+	assert_int_equal(data_write(v, file, FILE_SIZE_MAX - 5000, data, sizeof(data), &done), CV_OK);
+	assert_int_equal(done, 5000);
+	assert_int_equal(inode_get(v, file, &inode), CV_OK);
+	assert_int_equal(inode.size, FILE_SIZE_MAX);
+	assert_int_equal(data_write(v, file, FILE_SIZE_MAX, data, 1, &done), CV_ERR_FILE_SIZE);
+	assert_int_equal(data_write(v, file, UINT64_MAX, data, 1, &done), CV_ERR_FILE_SIZE);
+	assert_int_equal(done, 0);
+	assert_clean(v);
+	assert_int_equal(volume_close(v), CV_OK);
+	image_free(image);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -336,6 +358,7 @@ int main(void)
 		cmocka_unit_test(a_cut_leaves_attributes_mode_and_space_in_step),
 		cmocka_unit_test(punching_and_allocating_do_what_a_plain_buffer_does),
 		cmocka_unit_test(allocating_more_than_there_is_changes_nothing),
+		cmocka_unit_test(a_write_across_the_largest_size_is_short),
 	};
 
 	support_init();
