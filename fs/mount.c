@@ -63,6 +63,7 @@ static void op_init(void *user, struct fuse_conn_info *conn)
 	if (!m->options.no_writeback)
 		m->writeback = want(conn, FUSE_CAP_WRITEBACK_CACHE);
 	unwant(conn, FUSE_CAP_ATOMIC_O_TRUNC);
+	(void)want(conn, FUSE_CAP_EXPORT_SUPPORT);
 	/* nobody else changes files, so no change of size or time may empty the kernel's cache */
 	unwant(conn, FUSE_CAP_AUTO_INVAL_DATA);
 	(void)want(conn, FUSE_CAP_EXPLICIT_INVAL_DATA);

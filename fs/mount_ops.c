@@ -63,6 +63,23 @@ static void reply_entry(fuse_req_t req, int e, const struct fuse_entry_param *en
 		fuse_reply_entry(req, entry);
 }
 
+/* "." and ".." of a file handle: the object itself, and the directory above. */
+static enum cv_err lookup_dots(struct mount *m, uint64_t object, bool up, struct fuse_entry_param *e)
+{
+	enum cv_err err = CV_ERR_INTERNAL;
+	struct inode inode;
+
+	err = inode_get(m->volume, object, &inode);
+	if (!err && up && !S_ISDIR(inode.mode))
+		err = CV_ERR_NOT_DIR;
+	if (!err && inode.links == 0)
+		err = CV_ERR_NOT_FOUND;
+	if (err)
+		return err;
+	object = up ? inode.parent : object;
+	return mount_entry(m, lookups_parent(&m->lookups, object), object, e);
+}
+
 static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *text)
 {
 	struct mount *m = mount_lock(req);
@@ -72,6 +89,12 @@ static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *text)
 	uint64_t object;
 	int e;
 
+	if (strcmp(text, ".") == 0 || strcmp(text, "..") == 0) {
+		e = mount_errno(m, lookup_dots(m, parent, text[1], &entry), parent, "lookup");
+		mount_unlock(m);
+		reply_entry(req, e, &entry);
+		return;
+	}
 	err = dir_lookup(m->volume, parent, &name, &object);
 	if (err == CV_ERR_NOT_FOUND) {
 		/* ino 0: the kernel remembers that there is no such name */

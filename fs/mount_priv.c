@@ -8,6 +8,7 @@
 #include "fs/mount_readahead.h"
 
 static _Thread_local bool asked;
+static _Thread_local uint32_t caller_uid, caller_gid;
 static _Thread_local bool reading; /* the request that this thread has at hand is READ */
 
 bool mount_priv_asked(void)
@@ -30,6 +31,8 @@ static void look_at(struct mount *m, const uint8_t *buf, size_t len)
 		return;
 	memcpy(&head, buf, sizeof(head));
 	reading = head.opcode == FUSE_READ;
+	caller_uid = head.uid;
+	caller_gid = head.gid;
 	counters_request(&m->counters, head.opcode);
 	buf += sizeof(head);
 	len -= sizeof(head);
@@ -110,8 +113,11 @@ enum cv_err mount_priv_clear(struct mount *m, uint64_t object, struct attr_chang
 		return err;
 	mode = change->set & ATTR_SET_MODE ? change->from.mode : inode.mode;
 	mode &= ~(uint32_t)S_ISUID;
-	/* without execute permission for the group the bit means something else */
-	if (mode & S_IXGRP)
+	/*
+	 * Without execute permission for the group the bit stays for those who may set it. Further
+	 * groups of the caller are not known here; to lose the bit is the safe side.
+	 */
+	if (mode & S_IXGRP || (caller_uid != 0 && caller_gid != inode.gid))
 		mode &= ~(uint32_t)S_ISGID;
 	if (mode == inode.mode)
 		return CV_OK;

@@ -89,6 +89,16 @@ def test_mount_helper_and_umount_helper(dev):
         "umount.fuse.conclave", dev.mount_point, want=CONFIG).err
 
 
+def test_a_mount_becomes_read_only_and_back(dev):
+    with dev.mounted() as mnt:
+        helper("mount.fuse.conclave", dev.volume, mnt, "-o", "remount,ro")
+        with pytest.raises(OSError):
+            (mnt / "x").touch()
+        helper("mount.fuse.conclave", dev.volume, mnt, "-o", "remount,rw")
+        (mnt / "x").touch()
+        os.unlink(mnt / "x")
+
+
 def test_umount_helper_is_lazy_when_asked(dev):
     with contextlib.suppress(OSError), dev.mounted() as mnt:
         fds = ends(dev)

@@ -449,6 +449,45 @@ def test_umask_and_modes_of_new_objects(d):
     assert stat.S_IMODE(os.lstat(d / "f").st_mode) & 0o777 == 0o750
 
 
+@pytest.mark.parametrize("change", ["os.pwrite(f, b'x', 0)", "os.posix_fallocate(f, 0, 9000)",
+                                    "os.ftruncate(f, 1)"])
+@pytest.mark.parametrize("mode, stranger, member", [(0o6666, 0o666, 0o2666), (0o6777, 0o777, 0o777),
+                                                    (0o2666, 0o666, 0o2666)])
+def test_who_writes_loses_setgid_unless_it_is_the_own_group(d, change, mode, stranger, member):
+    for gid, want in (99, stranger), (USER, member):
+        (d / "f").write_bytes(b"1234")
+        os.chown(d / "f", 99, gid)
+        os.chmod(d / "f", mode)
+        assert as_user(f"f = os.open('f', os.O_RDWR)\n{change}", d) == ""
+        assert stat.S_IMODE((d / "f").stat().st_mode) == want
+
+
+def test_file_handles_find_their_files_again(d):
+    os.mkdir(d / "x")
+    (d / "x/f").write_text("in")
+
+    def handle(path):
+        buf = ctypes.create_string_buffer(136)
+        buf[0:4] = (128).to_bytes(4, "little")
+        number = ctypes.c_int()
+        c_call("name_to_handle_at", AT_FDCWD, path, buf, ctypes.byref(number), 0)
+        return buf
+
+    mount = os.open(d, os.O_RDONLY)
+    f, x = handle(d / "x/f"), handle(d / "x")
+    with open("/proc/sys/vm/drop_caches", "w", encoding="ascii") as drop:
+        drop.write("2")
+    fd = c_call("open_by_handle_at", mount, f, os.O_RDONLY)
+    assert os.read(fd, 9) == b"in"
+    os.close(fd)
+    fd = c_call("open_by_handle_at", mount, x, os.O_RDONLY | os.O_DIRECTORY)
+    assert os.listdir(fd) == ["f"]
+    os.close(fd)
+    os.unlink(d / "x/f")
+    assert error(c_call, "open_by_handle_at", mount, f, os.O_RDONLY) == "ESTALE"
+    os.close(mount)
+
+
 # --- times
 
 def changed(path, action, parent=None):
