@@ -49,7 +49,8 @@ bool mount_table_line(char *line, char **mount_point, char **container)
 	return true;
 }
 
-enum cv_err mount_table_container(char container[FILE_PATH_BUF], const char *mount_point)
+/* Of the mounts whose container or mount point is `wanted`, the container of the last. */
+static enum cv_err search(char container[FILE_PATH_BUF], const char *wanted, bool by_container)
 {
 	enum cv_err err = CV_ERR_NOT_FOUND;
 	FILE *table = fopen(TABLE, "re");
@@ -59,11 +60,24 @@ enum cv_err mount_table_container(char container[FILE_PATH_BUF], const char *mou
 	if (table == NULL)
 		return file_error(errno);
 	while (getline(&line, &cap, table) > 0)
-		if (mount_table_line(line, &point, &source) && strcmp(point, mount_point) == 0) {
+		if (mount_table_line(line, &point, &source) &&
+			strcmp(by_container ? source : point, wanted) == 0) {
 			snprintf(container, FILE_PATH_BUF, "%s", source);
 			err = CV_OK;
 		}
 	free(line);
 	fclose(table);
 	return err;
+}
+
+enum cv_err mount_table_container(char container[FILE_PATH_BUF], const char *mount_point)
+{
+	return search(container, mount_point, false);
+}
+
+bool mount_table_has(const char *container)
+{
+	char same[FILE_PATH_BUF];
+
+	return search(same, container, true) != CV_ERR_NOT_FOUND;
 }

@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,25 +14,32 @@
 #include "device/mount_table.h"
 #include "device/options.h"
 #include "device/verb.h"
+#include "host/clock.h"
 #include "host/exit_code.h"
 #include "host/log.h"
 #include "protocol/crypto.h"
 
+#define CLOSE_PATIENCE_MS UINT64_C(60000)
+#define LOOK_AGAIN_MS 10
 #define USAGE "unmount [--lazy] [--forget] [MOUNT-POINT]"
 
 /* The volume process holds the container's lock until its last checkpoint is on disk. */
-static enum cv_err wait_for_lock(const char *container)
+static enum cv_err wait_for_lock(const char *container, uint64_t patience_ms)
 {
 	int fd = open(container, O_RDONLY | O_CLOEXEC);
+	uint64_t until = clock_monotonic_ms() + patience_ms;
 	enum cv_err err = CV_OK;
 
 	if (fd < 0)
 		return file_error(errno);
-	while (flock(fd, LOCK_EX) != 0)
-		if (errno != EINTR) {
+	while (err == CV_OK && flock(fd, LOCK_EX | LOCK_NB) != 0) {
+		if (errno != EINTR && errno != EWOULDBLOCK)
 			err = file_error(errno);
-			break;
-		}
+		else if (clock_monotonic_ms() >= until)
+			err = CV_ERR_TIMEOUT;
+		else
+			(void)poll(NULL, 0, LOOK_AGAIN_MS);
+	}
 	close(fd);
 	return err;
 }
@@ -53,7 +61,7 @@ static int unmount_orphan(const struct options *o)
 	if (err == CV_ERR_IO || err == CV_ERR_INTERNAL) /* EINVAL: not mounted any more */
 		err = CV_OK;
 	if (err == CV_OK && !o->lazy)
-		err = wait_for_lock(r.container);
+		err = wait_for_lock(r.container, CLOSE_PATIENCE_MS);
 	if (err != CV_OK) {
 		log_error("unmount %s: %s", r.mount_point,
 			err == CV_ERR_BUSY ? "in use: somebody works in it" : cv_err_text(err));
@@ -68,8 +76,14 @@ static enum cv_err detach(const char *mount_point, bool lazy, const char *contai
 {
 	enum cv_err err = mount_point_detach(mount_point, lazy);
 
-	if (err == CV_OK && !lazy)
-		err = wait_for_lock(container);
+	/* a bind mount was one of several: the volume goes on */
+	if (err == CV_OK && !lazy && !mount_table_has(container))
+		err = wait_for_lock(container, CLOSE_PATIENCE_MS);
+	if (err == CV_ERR_TIMEOUT) {
+		log_warning("unmount %s: the volume is still open: mounted elsewhere, perhaps in "
+			    "another namespace", mount_point);
+		err = CV_OK;
+	}
 	if (err != CV_OK)
 		log_error("unmount %s: %s", mount_point,
 			err == CV_ERR_BUSY ? "in use: somebody works in it" : cv_err_text(err));

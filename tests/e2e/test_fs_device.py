@@ -89,6 +89,16 @@ def test_mount_helper_and_umount_helper(dev):
         "umount.fuse.conclave", dev.mount_point, want=CONFIG).err
 
 
+def test_a_bind_mount_goes_without_the_volume(dev):
+    with dev.mounted() as mnt:
+        bound = dev.fleet.dir / "bound"
+        bound.mkdir(exist_ok=True)
+        subprocess.run(["mount", "--bind", mnt, bound], check=True)
+        helper("umount.fuse.conclave", bound)
+        assert is_mounted(mnt) and not is_mounted(bound)
+        (mnt / "goes-on").touch()
+
+
 def test_a_mount_becomes_read_only_and_back(dev):
     with dev.mounted() as mnt:
         helper("mount.fuse.conclave", dev.volume, mnt, "-o", "remount,ro")
