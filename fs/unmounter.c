@@ -54,12 +54,14 @@ static int detach(const char *path, uint64_t id, char how)
 __attribute__((noreturn)) static void serve(int fd, const char *path)
 {
 	uint64_t id = mount_id(path);
+	int closed = 0;
 	char how;
 
 	(void)prctl(PR_SET_NAME, "conclave-umount");
 	(void)signal(SIGTERM, SIG_IGN);
 	(void)signal(SIGINT, SIG_IGN);
-	if (process_close_others(&fd, 1) != CV_OK)
+	if (process_close_others(&fd, 1) != CV_OK ||
+		send(fd, &closed, sizeof(closed), MSG_NOSIGNAL) != (ssize_t)sizeof(closed))
 		_exit(1);
 	while (recv(fd, &how, 1, 0) == 1) {
 		int e = detach(path, id, how);
@@ -88,6 +90,11 @@ enum cv_err unmounter_open(struct unmounter *u, const char *mount_point)
 		serve(pair[1], mount_point);
 	(void)close(pair[1]);
 	u->fd = pair[0];
+	/* until it has let go of our descriptors, the container's lock would outlive us by it */
+	if (unmounter_answer(u) != 0) {
+		unmounter_close(u);
+		return CV_ERR_IO;
+	}
 	return CV_OK;
 }
 
