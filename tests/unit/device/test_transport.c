@@ -288,8 +288,8 @@ static void answered_with(const char *answer, size_t len, struct exchange *x, in
 
 static void refuses_an_answer_without_end(void **state)
 {
-	static const char head[] = "HTTP/1.1 200 OK\r\nContent-Length: 16385\r\n\r\n";
-	size_t len = sizeof(head) - 1 + 16385;
+	static const char head[] = "HTTP/1.1 200 OK\r\nContent-Length: 36865\r\n\r\n";
+	size_t len = sizeof(head) - 1 + CV_BODY_MAX + 1;
 	char *answer = malloc(len);
 	struct exchange x;
 	int requests;

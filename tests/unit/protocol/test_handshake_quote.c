@@ -25,7 +25,10 @@ static enum cv_err make_quote(
 	tpm.calls++;
 	memcpy(tpm.token, token, token_len);
 	tpm.token[token_len] = '\0';
-	memset(out, tpm.calls, sizeof(*out));
+	memset(out, 0, sizeof(*out));
+	memset(out->attest, tpm.calls, sizeof(out->attest));
+	memset(out->signature, tpm.calls, sizeof(out->signature));
+	memset(out->pcrs, tpm.calls, sizeof(out->pcrs));
 	out->attest_len = TPM_ATTEST_MAX;
 	out->signature_len = TPM_SIGNATURE_MAX;
 	if (tpm.moves > 0) {
