@@ -16,7 +16,8 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def city(module_fleet):
-    module_fleet.gateways(2, "[limits]\nfailures_burst = 1000000")
+    module_fleet.gateways(2, "[limits]\nfailures_burst = 1000000\ndevice_burst = 1000\n"
+                            "device_per_minute = 60000\n")
     return module_fleet
 
 

@@ -33,7 +33,7 @@ class Maker:
 
     @staticmethod
     def sign(name, public, issuer, key, ca=False, days=(-1, 365), usage=None):
-        subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+        subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)] if name else [])
         b = (x509.CertificateBuilder().subject_name(subject)
              .issuer_name(issuer.subject if issuer else subject).public_key(public)
              .serial_number(x509.random_serial_number())
