@@ -73,7 +73,8 @@ def test_mount_helper_and_umount_helper(dev):
     # as mount(8) calls it for a line of fstab
     done = helper("mount.fuse.conclave", dev.volume, dev.mount_point, "-o",
                   "rw,noexec,_netdev,nofail,x-systemd.automount,cache=16M," + places(dev))
-    assert done.out == "" and done.err == ""
+    # a sanitized build says that it has no system call filter
+    assert done.out == "" and [x for x in done.err.splitlines() if "AddressSanitizer" not in x] == []
     assert source_of(dev.mount_point) == [str(dev.volume)]
     (dev.mount_point / "f").write_text("kept")
     with open(dev.mount_point / "f", encoding="ascii"):
