@@ -90,6 +90,7 @@ def test_a_tree_is_whole_after_a_kill_amid_the_work(start, seed):
             assert work.poll() is None, work.stderr.read()
         volume.kill()
         assert work.wait(fs.WAIT_S) == 3, work.stderr.read()  # the filesystem went away, nothing else
+    assert volume.errors == ""  # every EIO of its own is a line
     again = start()
     done = exercise("tree", again.point / "t", seed, 300, 2)
     assert done.returncode == 0, done.stderr
