@@ -4,7 +4,7 @@
         g1, g2, g3 = fleet.gateways(3)            # init, add, install, run
         dev = fleet.device("d1", k=2)             # device add (volume, bundle, enrolment), install
         with dev.mounted() as mnt: ...            # conclave-device mount / unmount
-        g1.kill(); g2.stop(); g2.start()          # by pid; start() keeps the ports it had
+        g1.kill(); g2.stop(); g2.start()          # by pid; its ports stay its own
         fleet.conclave("device", "revoke", "d1")  # any verb; returns a Result
 
 Programs come from $CONCLAVE_BIN, else build/bin. Everything lives in one temporary directory with
@@ -16,6 +16,7 @@ import ctypes
 import json
 import os
 import pathlib
+import select
 import selectors
 import shutil
 import signal
@@ -24,6 +25,7 @@ import tempfile
 import time
 
 import pytest
+from ports import HeldPort
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("CONCLAVE_BIN", ROOT / "build" / "bin")).resolve()
@@ -132,8 +134,8 @@ class Gateway:
         self.config = fleet.dir / f"gw-{name}.ini"
         self.log = fleet.dir / f"gw-{name}.log"
         self.extra = ini
-        self.devices = self.operators = "127.0.0.1:0"
-        self.metrics = "127.0.0.1:0"
+        self.ports = [HeldPort() for _ in range(3)]
+        self.devices, self.operators, self.metrics = (port.address for port in self.ports)
         self.process = None
         self.ready = None
 
@@ -173,7 +175,7 @@ class Gateway:
              "--state", self.state])
 
     def start(self):
-        """Start and wait for the ready line; from the second time on, on the same ports."""
+        """Start and wait for the ready line."""
         self.write_config()
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
@@ -200,10 +202,16 @@ class Gateway:
             raise AssertionError(f"gateway {self.id}: exit {code}\n{self.log_text()}")
 
     def kill(self):
-        """SIGKILL to the monitor; its children go with it."""
+        """SIGKILL to the monitor; its children go with it, waited for."""
+        left = [os.pidfd_open(pid) for pid in children_of(self.process.pid)]
         self.process.kill()
         self.process.wait(PATIENCE_S)
         self.close()
+        for pidfd in left:
+            ended = select.select([pidfd], [], [], PATIENCE_S)[0]
+            os.close(pidfd)
+            if not ended:
+                raise AssertionError(f"gateway {self.id}: a process outlives its monitor")
 
     def signal(self, number):
         self.process.send_signal(number)
@@ -366,6 +374,8 @@ class Fleet:
                 except subprocess.TimeoutExpired:
                     g.kill()
                 g.close()
+            for port in g.ports:
+                port.close()
         end_orphans()
 
 

@@ -4,7 +4,6 @@ import hashlib
 import os
 import pathlib
 import re
-import socket
 import subprocess
 import tempfile
 
@@ -13,6 +12,7 @@ import pytest
 import mcu
 import mcu_report
 from conftest import CONFIG, DENIED, PATIENCE_S, TAMPERED, TOO_FEW, clean_env
+from ports import HeldPort
 
 pytestmark = pytest.mark.skipif(not mcu.built(), reason="make mcu-firmware, and QEMU, are needed")
 
@@ -58,10 +58,13 @@ def count(board):
     return int.from_bytes(board.store().get("boot-counter", b""), "big")
 
 
-def closed_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return f"127.0.0.1:{s.getsockname()[1]}"
+@pytest.fixture
+def closed():
+    """The addresses of two ports on which nobody listens."""
+    ports = [HeldPort(), HeldPort()]
+    yield [port.address for port in ports]
+    for port in ports:
+        port.close()
 
 
 def test_boots_to_mount_ok(three, board):
@@ -95,13 +98,13 @@ def test_only_the_measured_firmware_is_given_a_key(three):
         assert ("measurement_mismatch" in boot.out) == (want == DENIED)
 
 
-def test_boots_without_one_gateway(three, board):
-    board.set_addresses({**three.addresses(), "g1": closed_port()})
+def test_boots_without_one_gateway(three, board, closed):
+    board.set_addresses({**three.addresses(), "g1": closed[0]})
     assert "MOUNT_OK" in board.boot().out
 
 
-def test_stays_down_with_one_gateway(three, board):
-    dead = {g: closed_port() for g in ("g2", "g3")}
+def test_stays_down_with_one_gateway(three, board, closed):
+    dead = dict(zip(("g2", "g3"), closed))
     board.set_addresses({**three.addresses(), **dead}, timeout_s=4)
     assert "mount-pin high" not in board.boot(want=TOO_FEW).out
 

@@ -3,11 +3,11 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 
 import pytest
 from conftest import CONFIG, DENIED, clean_env
+from ports import HeldPort
 
 HERE = (525200067, 134049540)  # where fix() is
 DEPOT = {"name": "depot", "centre": list(HERE), "radius_m": 500}
@@ -141,20 +141,19 @@ def gpsd(dev):
     def start(quality):
         log = dev.fleet.dir / "receiver.nmea"
         log.write_text(fix(quality))
-        with socket.socket() as s:  # gpsd takes no port 0
-            s.bind(("127.0.0.1", 0))
-            port = s.getsockname()[1]
+        port = HeldPort()  # gpsd takes no port 0
         process = subprocess.Popen(
-            ["gpsfake", "-n", "-q", "-c", "0.05", "-P", str(port), str(log)],
+            ["gpsfake", "-n", "-q", "-c", "0.05", "-P", str(port.number), str(log)],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             env={**clean_env(), "PATH": "/usr/bin:/usr/sbin:/bin:/sbin"}, start_new_session=True)
-        started.append(process)
-        return port
+        started.append((process, port))
+        return port.number
 
     yield start
-    for process in started:
+    for process, port in started:
         os.killpg(process.pid, signal.SIGTERM)  # its gpsd is in the same group
         process.wait(20)
+        port.close()
 
 
 needs_gpsd = pytest.mark.skipif(
@@ -184,10 +183,10 @@ def test_a_receiver_without_a_fix_is_no_place(dev, gpsd):
 
 def test_no_gpsd_is_no_place(dev):
     dev.policy(areas(DEPOT))
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))  # nobody listens
-        dev.says(f"[place]\nfrom = gpsd\ngpsd = 127.0.0.1:{s.getsockname()[1]}\nwait = 300ms\n")
-        result = dev.device("check", want=DENIED)
+    port = HeldPort()
+    dev.says(f"[place]\nfrom = gpsd\ngpsd = {port.address}\nwait = 300ms\n")
+    result = dev.device("check", want=DENIED)
+    port.close()
     assert "no position in the evidence" in result.err
 
 
