@@ -5,6 +5,9 @@
  */
 #include "gateway/keeper_state.h"
 
+/* It walks over every entry: not with each request. */
+#define CONFIRM_TICK_MS 1000
+
 void keeper_confirm_expect(struct keeper *k, const struct keeper_call *call)
 {
 	call->budget->released = true;
@@ -23,6 +26,9 @@ void keeper_confirm_tick(struct keeper *k)
 	struct budget_entry *e;
 	size_t cursor = 0;
 
+	if (k->now_ms < k->confirm_due_ms)
+		return;
+	k->confirm_due_ms = k->now_ms + CONFIRM_TICK_MS;
 	if (k->now_ms < k->limits.mount_ok_ms)
 		return;
 	while ((e = budget_next_unconfirmed(

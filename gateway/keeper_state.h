@@ -92,6 +92,7 @@ struct keeper {
 	uint64_t started_ms;
 	uint64_t fold_due_ms;
 	uint64_t sender_due_ms; /* asked for its metrics next */
+	uint64_t confirm_due_ms;
 	bool store_writable;
 	bool draining;
 	bool finished;
