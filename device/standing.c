@@ -2,35 +2,17 @@
 
 #include "host/clock.h"
 #include "host/log.h"
-#include "protocol/crypto.h"
 
-/* A lease is asked for again this many times before it ends. */
-#define TRIES_PER_LEASE 4
-#define ASK_LEAST_MS UINT64_C(1000)
-
-/* Three quarters to all of `ms`, so that a fleet does not ask in step. */
-static uint64_t jittered(uint64_t ms)
+static uint64_t lease_end(const struct standing_watch *w)
 {
-	uint32_t random = 0;
-
-	if (crypto_random(&random, sizeof(random)) != CV_OK)
-		random = UINT32_MAX;
-	return ms - ms / 4 * random / UINT32_MAX;
+	return w->settings->relock == SETTINGS_RELOCK_LEASE ? standing_lease_end_ms(&w->standing)
+							    : STANDING_NO_END;
 }
 
-/* Never later than a part of what the lease has left. */
 static void plan(struct standing_watch *w, uint64_t now)
 {
-	uint64_t wait = (uint64_t)w->settings->status_interval_s * 1000;
-	uint64_t end = standing_lease_end_ms(&w->standing);
-
-	if (w->settings->relock == SETTINGS_RELOCK_LEASE && end != STANDING_NO_END) {
-		uint64_t part = end > now ? (end - now) / TRIES_PER_LEASE : 0;
-
-		if (part < wait)
-			wait = part > ASK_LEAST_MS ? part : ASK_LEAST_MS;
-	}
-	w->ask_at_ms = now + jittered(wait);
+	w->ask_at_ms = standing_ask_at_ms(
+		now, (uint64_t)w->settings->status_interval_s * 1000, lease_end(w));
 }
 
 void standing_watch_init(
@@ -50,13 +32,9 @@ void standing_watch_init(
 
 uint64_t standing_watch_due_ms(const struct standing_watch *w)
 {
-	uint64_t end = UINT64_MAX;
-
 	if (w->settings == NULL || w->settings->relock == SETTINGS_RELOCK_NEVER)
 		return UINT64_MAX;
-	if (w->settings->relock == SETTINGS_RELOCK_LEASE)
-		end = standing_lease_end_ms(&w->standing);
-	return end < w->ask_at_ms ? end : w->ask_at_ms;
+	return lease_end(w) < w->ask_at_ms ? lease_end(w) : w->ask_at_ms;
 }
 
 static void ask(struct standing_watch *w, struct unlock *u)
@@ -95,8 +73,7 @@ const char *standing_watch_run(struct standing_watch *w, struct unlock *u)
 		return "revoked: so many gateways say so that no unlock can follow";
 	uint64_t now = clock_monotonic_ms();
 
-	if (w->settings->relock == SETTINGS_RELOCK_LEASE &&
-		now >= standing_lease_end_ms(&w->standing))
+	if (now >= lease_end(w))
 		return "the lease has ended: too few gateways renewed it";
 	plan(w, now);
 	return NULL;

@@ -7,19 +7,6 @@
 #include "protocol/crypto.h"
 
 #define STATUS_BODY_MAX 128
-/* A lease is asked for again this many times before it ends. */
-#define TRIES_PER_LEASE 4
-#define ASK_LEAST_MS UINT64_C(1000)
-
-/* Three quarters to all of `ms`, so that a fleet does not ask in step. */
-static uint64_t jittered(uint64_t ms)
-{
-	uint32_t random = 0;
-
-	if (crypto_random(&random, sizeof(random)) != CV_OK)
-		random = UINT32_MAX;
-	return ms - ms / 4 * random / UINT32_MAX;
-}
 
 static uint64_t lease_end(const struct watch *w)
 {
@@ -27,18 +14,10 @@ static uint64_t lease_end(const struct watch *w)
 						      : STANDING_NO_END;
 }
 
-/* Never later than a part of what the lease has left. */
 static void plan(struct watch *w, uint64_t now)
 {
-	uint64_t wait = (uint64_t)w->rules.status_s * 1000, end = lease_end(w);
-
-	if (end != STANDING_NO_END) {
-		uint64_t part = end > now ? (end - now) / TRIES_PER_LEASE : 0;
-
-		if (part < wait)
-			wait = part > ASK_LEAST_MS ? part : ASK_LEAST_MS;
-	}
-	w->ask_at_ms = now + jittered(wait);
+	w->ask_at_ms =
+		standing_ask_at_ms(now, (uint64_t)w->rules.status_s * 1000, lease_end(w));
 }
 
 void watch_init(struct watch *w, const struct settings_rules *rules, const struct handshake *h)

@@ -2,6 +2,12 @@
 
 #include <string.h>
 
+#include "protocol/crypto.h"
+
+/* A lease is asked for again this many times before it ends. */
+#define TRIES_PER_LEASE 4
+#define ASK_LEAST_MS UINT64_C(1000)
+
 void standing_init(struct standing *s, size_t count, size_t threshold)
 {
 	memset(s, 0, sizeof(*s));
@@ -47,4 +53,28 @@ uint64_t standing_lease_end_ms(const struct standing *s)
 			end = s->lease_end_ms[i];
 	}
 	return end;
+}
+
+/* Three quarters to all of `ms`. */
+static uint64_t jittered(uint64_t ms)
+{
+	uint32_t random = 0;
+
+	if (crypto_random(&random, sizeof(random)) != CV_OK)
+		random = UINT32_MAX;
+	return ms - ms / 4 * random / UINT32_MAX;
+}
+
+uint64_t standing_ask_at_ms(uint64_t now_ms, uint64_t interval_ms, uint64_t lease_end_ms)
+{
+	uint64_t wait = interval_ms;
+
+	if (lease_end_ms != STANDING_NO_END) {
+		uint64_t left = lease_end_ms > now_ms ? lease_end_ms - now_ms : 0;
+		uint64_t part = left / TRIES_PER_LEASE;
+
+		if (part < wait)
+			wait = part > ASK_LEAST_MS ? part : ASK_LEAST_MS;
+	}
+	return now_ms + jittered(wait);
 }

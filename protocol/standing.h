@@ -1,6 +1,7 @@
 /*
  * Whether a device that is unlocked may stay so: what the gateways' authentic status answers
- * (docs/protocol.md section 7) add up to. Pure; the caller asks, verifies MACs and keeps the time.
+ * (docs/protocol.md section 7) add up to, and when to ask again. The caller asks, verifies MACs and
+ * keeps the time.
  *
  * Revoked  N-K+1 gateways said so: fewer than K are left that could ever release again. One
  *          gateway's word, or K-1 bad gateways, lock nobody out who has N >= 2K-1.
@@ -37,5 +38,11 @@ void standing_answered(
 int standing_is_revoked(const struct standing *s);
 /* When the device's lease ends; STANDING_NO_END if it does not. */
 uint64_t standing_lease_end_ms(const struct standing *s);
+/*
+ * When to ask again: after `interval_ms`, or sooner so that a lease is asked for several times
+ * before it ends, but hardly more often than once a second. Up to a quarter earlier by chance, so
+ * that a fleet does not ask in step. `lease_end_ms`: STANDING_NO_END where no lease counts.
+ */
+uint64_t standing_ask_at_ms(uint64_t now_ms, uint64_t interval_ms, uint64_t lease_end_ms);
 
 #endif

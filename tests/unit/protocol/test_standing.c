@@ -3,6 +3,7 @@
 #include "tests/unit/protocol/check.h"
 
 #define NOW UINT64_C(1000000)
+#define HOUR_MS UINT64_C(3600000)
 
 static struct status_answer answer(enum device_state state, uint32_t lease_s)
 {
@@ -94,6 +95,50 @@ static void only_active_renews(void **state)
 	assert_int_equal(standing_lease_end_ms(&s), NOW + 60000);
 }
 
+/* Every draw in [wait_ms * 3 / 4, wait_ms] from NOW, and not always the same one. */
+static void asks_within(uint64_t wait_ms, uint64_t interval_ms, uint64_t lease_end_ms)
+{
+	uint64_t first = standing_ask_at_ms(NOW, interval_ms, lease_end_ms);
+	int differs = 0;
+
+	for (int i = 0; i < 200; i++) {
+		uint64_t at = standing_ask_at_ms(NOW, interval_ms, lease_end_ms);
+
+		assert_in_range(at, NOW + wait_ms / 4 * 3, NOW + wait_ms);
+		differs |= at != first;
+	}
+	assert_true(differs);
+}
+
+static void asks_after_the_interval_and_not_in_step(void **state)
+{
+	(void)state;
+	asks_within(HOUR_MS, HOUR_MS, STANDING_NO_END);
+	asks_within(HOUR_MS, HOUR_MS, NOW + 4 * HOUR_MS);
+}
+
+static void asks_several_times_before_a_lease_ends(void **state)
+{
+	(void)state;
+	asks_within(15000, HOUR_MS, NOW + 60000);
+	asks_within(HOUR_MS - 1000, HOUR_MS, NOW + 4 * HOUR_MS - 4000);
+}
+
+static void asks_no_more_than_about_once_a_second(void **state)
+{
+	(void)state;
+	asks_within(1000, HOUR_MS, NOW + 3999);
+	asks_within(1000, HOUR_MS, NOW);
+	asks_within(1000, HOUR_MS, NOW - 1);
+	asks_within(1000, HOUR_MS, 0);
+}
+
+static int start_crypto(void **state)
+{
+	(void)state;
+	return crypto_init() == CV_OK ? 0 : -1;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -102,7 +147,10 @@ int main(void)
 		cmocka_unit_test(a_gateway_may_take_its_word_back),
 		cmocka_unit_test(a_lease_runs_while_k_gateways_renew_it),
 		cmocka_unit_test(only_active_renews),
+		cmocka_unit_test(asks_after_the_interval_and_not_in_step),
+		cmocka_unit_test(asks_several_times_before_a_lease_ends),
+		cmocka_unit_test(asks_no_more_than_about_once_a_second),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, start_crypto, NULL);
 }
