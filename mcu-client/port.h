@@ -1,5 +1,6 @@
 /*
- * What a board gives the microcontroller client. One implementation per port: ports/host (POSIX).
+ * What a board gives the microcontroller client. One implementation per port, in a folder of
+ * ports/; what several ports share lies beside these folders.
  *
  * Threads: the client runs in one. Times: ports may sleep only in port_wait_ms and in the socket
  * calls that net.c makes.

@@ -1,7 +1,6 @@
 /*
- * What ports without key hardware, pin and application of their own share (host, emulated board):
- * the attestation key is a value in the store, the pin is a line of output, and the application
- * takes one setting, "name", and shows it.
+ * What ports without hardware of their own share (host, emulated board): the pin is a line of
+ * output, and an outcome an exit status.
  */
 #ifndef CONCLAVE_MCU_PORTS_SOFTWARE_H
 #define CONCLAVE_MCU_PORTS_SOFTWARE_H

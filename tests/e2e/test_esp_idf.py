@@ -84,12 +84,26 @@ def test_every_source_is_in_the_component():
     assert sorted(re.search(r"SRCS ([^\n]*)", text).group(1).split()) == SOURCES
 
 
-def test_the_core_component_finds_the_sources():
+def core_sources():
+    """What the core's component compiles."""
     text = (PORT / "components/conclave/CMakeLists.txt").read_text()
     up = re.search(r'CMAKE_CURRENT_LIST_DIR\}/([./]+)"', text).group(1)
     assert (PORT / "components/conclave" / up).resolve() == ROOT
-    for pattern in re.findall(r'"\$\{ROOT\}/([^"]*\*\.c)"', text):
-        assert list(ROOT.glob(pattern)), pattern
+    found = []
+    for pattern in re.findall(r'"\$\{ROOT\}/([^"]*\.c)"', text):
+        files = list(ROOT.glob(pattern))
+        assert files, pattern
+        found += files
+    return found
+
+
+def test_every_function_of_a_port_is_there_once():
+    declared = re.findall(r"\b(port_\w+)\(", (ROOT / "mcu-client/port.h").read_text())
+    sources = [*core_sources(), *(PORT / "main").glob("*.c")]
+    defined = [name for path in sources
+               for name in re.findall(r"^\w[^=;\n]*\b(port_\w+)\([^;{]*\)\n\{", path.read_text(), re.M)]
+    assert len(declared) > 10
+    assert sorted(defined) == sorted(declared)
 
 
 def test_every_option_in_the_code_is_in_kconfig_and_the_other_way_round():

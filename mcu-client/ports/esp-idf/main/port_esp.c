@@ -19,7 +19,6 @@
 #include "heap.h"
 #include "network.h"
 #include "platform.h"
-#include "protocol/crypto.h"
 #include "values.h"
 
 uint64_t port_unix_s(void)
@@ -52,22 +51,6 @@ enum cv_err port_nv_set(const char *name, const void *data, size_t len)
 enum cv_err port_platform(struct evidence_platform *platform)
 {
 	return platform_claims(platform);
-}
-
-enum cv_err port_sign(
-	void *context, const uint8_t hash[CV_HASH_BYTES], uint8_t sig[CV_ES256_SIG_BYTES])
-{
-	uint8_t key[CV_ES256_PRIVATE_BYTES];
-	size_t len = 0;
-	enum cv_err err = values_get("attest.key", key, sizeof(key), &len);
-
-	(void)context;
-	if (err == CV_OK && len != sizeof(key))
-		err = CV_ERR_FORMAT;
-	if (err == CV_OK)
-		err = crypto_es256_sign(sig, key, hash);
-	crypto_wipe(key, sizeof(key));
-	return err;
 }
 
 /* The one that the boot loader compares with the eFuses (CONFIG_BOOTLOADER_APP_SECURE_VERSION). */

@@ -1,6 +1,6 @@
 /*
- * The application that lives on the settings: put the product's own here. This one takes the setting
- * "name" and shows it. Compile-checked against declarations of our own; never linked or run.
+ * The application that lives on the settings: put the product's own here. This one takes the
+ * setting "name" and shows it.
  */
 #include "port.h"
 #include "protocol/crypto.h"
@@ -19,8 +19,10 @@ enum cv_err port_settings_apply(const char *json, size_t len)
 	json_free(tree);
 	if (err != CV_OK)
 		return err == CV_ERR_MEMORY ? err : CV_ERR_CONFIG;
-	port_log("settings applied, name:");
-	port_log(name);
+	if (name[0] != 0) {
+		port_log("settings applied, name:");
+		port_log(name);
+	}
 	return CV_OK;
 }
 
