@@ -32,6 +32,21 @@ static enum opcmd_result certificate_result(enum cv_err err)
 	return OPCMD_CERTIFICATE;
 }
 
+enum opcmd_result opcmd_document_refusal(enum cv_err err)
+{
+	if (err == CV_ERR_ROLE)
+		return OPCMD_ROLE;
+	if (err == CV_ERR_EXPIRED)
+		return OPCMD_EXPIRED;
+	if (err == CV_ERR_DENIED)
+		return OPCMD_REVOKED;
+	if (err == CV_ERR_SIGNATURE)
+		return OPCMD_SIGNATURE;
+	if (err == CV_ERR_MEMORY)
+		return OPCMD_STORE_FAILED;
+	return OPCMD_MALFORMED;
+}
+
 static enum opcmd_result check_certificate(struct keeper *k, struct opcmd *op, uint32_t role)
 {
 	const char *text = op->request->op_cert;

@@ -67,6 +67,9 @@ bool opcmd_is_later(const char *name);
 void opcmd_reply(struct keeper *k, struct opcmd *op, const char *body, size_t len);
 void opcmd_refuse(struct keeper *k, struct opcmd *op, enum opcmd_result result);
 
+/* opcmd.c: why a document that operators signed (a package, a policy) was not taken. */
+enum opcmd_result opcmd_document_refusal(enum cv_err err);
+
 /* opcmd_device.c */
 /* The record named by "device" of the body into k->rec. */
 enum opcmd_result opcmd_get_device(struct keeper *k, struct opcmd *op);

@@ -8,24 +8,6 @@
 #include "protocol/base64url.h"
 #include "protocol/crypto.h"
 
-static enum opcmd_result package_result(struct opcmd *op, enum cv_err err)
-{
-	if (err == CV_OK)
-		return OPCMD_OK;
-	snprintf(op->problem, sizeof(op->problem), "package: %s", cv_err_text(err));
-	if (err == CV_ERR_ROLE)
-		return OPCMD_ROLE;
-	if (err == CV_ERR_EXPIRED)
-		return OPCMD_EXPIRED;
-	if (err == CV_ERR_DENIED)
-		return OPCMD_REVOKED;
-	if (err == CV_ERR_SIGNATURE)
-		return OPCMD_SIGNATURE;
-	if (err == CV_ERR_MEMORY)
-		return OPCMD_STORE_FAILED;
-	return OPCMD_MALFORMED;
-}
-
 /* Opens the package into k->enrolment. */
 static enum opcmd_result open_package(
 	struct keeper *k, struct opcmd *op, uint8_t hash[CV_HASH_BYTES])
@@ -47,10 +29,26 @@ static enum opcmd_result open_package(
 	part.len = len;
 	if (err == CV_OK)
 		err = crypto_sha256(hash, &part, 1);
-	if (err != CV_OK)
-		return package_result(op, err);
+	if (err != CV_OK) {
+		snprintf(op->problem, sizeof(op->problem), "package: %s", cv_err_text(err));
+		return opcmd_document_refusal(err);
+	}
 	memcpy(op->device, k->enrolment->device, sizeof(op->device));
 	return OPCMD_OK;
+}
+
+/* Also the record of its device into k->rec, if it is known. */
+static enum opcmd_result take_package(
+	struct keeper *k, struct opcmd *op, uint8_t hash[CV_HASH_BYTES], bool *known)
+{
+	enum opcmd_result result = open_package(k, op, hash);
+
+	if (result != OPCMD_OK)
+		return result;
+	if (store_device_get(k->store, op->device, k->rec, known) == CV_OK)
+		return OPCMD_OK;
+	log_error("store: %s", store_why(k->store));
+	return OPCMD_STORE_FAILED;
 }
 
 static void put_share(struct record_volume *volume, const struct enrolment *e,
@@ -133,11 +131,8 @@ static enum opcmd_result check_policy(struct keeper *k, struct opcmd *op)
 	return OPCMD_OK;
 }
 
-/*
- * Other keys in the place of those that a device has. Its shares go with the old keys, its boot starts
- * anew; its state stays, and so does its policy: who may enrol may not thereby loosen or reinstate.
- */
-static void replace_keys(struct keeper *k, const uint8_t package_hash[CV_HASH_BYTES])
+/* The keys and the share of the package, as the record's only ones. */
+static void put_keys(struct keeper *k, const uint8_t package_hash[CV_HASH_BYTES])
 {
 	const struct enrolment *e = k->enrolment;
 	struct record *rec = k->rec;
@@ -146,13 +141,24 @@ static void replace_keys(struct keeper *k, const uint8_t package_hash[CV_HASH_BY
 	memcpy(rec->mac_key, e->mac_key, sizeof(rec->mac_key));
 	memcpy(rec->attestation_key, e->attestation_key, sizeof(rec->attestation_key));
 	rec->tpm = e->tpm;
+	rec->enrolled_s = k->clock.now_s;
+	rec->volume_count = 1;
+	put_share(&rec->volumes[0], e, package_hash);
+}
+
+/*
+ * Other keys in the place of those that a device has. Its shares go with the old keys, its boot starts
+ * anew; its state stays, and so does its policy: who may enrol may not thereby loosen or reinstate.
+ */
+static void replace_keys(struct keeper *k, const uint8_t package_hash[CV_HASH_BYTES])
+{
+	struct record *rec = k->rec;
+
 	crypto_wipe(rec->volumes, sizeof(rec->volumes));
 	memset(&rec->boot, 0, sizeof(rec->boot));
 	rec->event_seen = false; /* the device counts its events anew, under another MAC key */
 	rec->event_counter = 0;
-	rec->enrolled_s = k->clock.now_s;
-	rec->volume_count = 1;
-	put_share(&rec->volumes[0], e, package_hash);
+	put_keys(k, package_hash);
 }
 
 static void new_record(struct keeper *k, const uint8_t package_hash[CV_HASH_BYTES])
@@ -163,35 +169,30 @@ static void new_record(struct keeper *k, const uint8_t package_hash[CV_HASH_BYTE
 	crypto_wipe(rec, sizeof(*rec));
 	memcpy(rec->device, e->device, sizeof(rec->device));
 	rec->state = DEVICE_ACTIVE;
-	rec->trust_class = e->trust_class;
-	memcpy(rec->mac_key, e->mac_key, sizeof(rec->mac_key));
-	memcpy(rec->attestation_key, e->attestation_key, sizeof(rec->attestation_key));
-	rec->tpm = e->tpm;
 	memcpy(rec->group, e->group, sizeof(rec->group));
 	memcpy(rec->policy, e->policy, e->policy_len);
 	rec->policy_len = e->policy_len;
 	rec->policy_version = k->policy->version;
-	rec->enrolled_s = k->clock.now_s;
-	rec->volume_count = 1;
-	put_share(&rec->volumes[0], e, package_hash);
+	put_keys(k, package_hash);
 }
 
-static enum opcmd_result find(struct keeper *k, struct opcmd *op, bool *known)
+static enum opcmd_result first_record(
+	struct keeper *k, struct opcmd *op, const uint8_t package_hash[CV_HASH_BYTES])
 {
-	if (store_device_get(k->store, op->device, k->rec, known) == CV_OK)
-		return OPCMD_OK;
-	log_error("store: %s", store_why(k->store));
-	return OPCMD_STORE_FAILED;
+	enum opcmd_result result = check_policy(k, op);
+
+	if (result != OPCMD_OK)
+		return result;
+	new_record(k, package_hash);
+	return write_record(k, op);
 }
 
 enum opcmd_result opcmd_enrol(struct keeper *k, struct opcmd *op)
 {
 	uint8_t hash[CV_HASH_BYTES];
 	bool known = false;
-	enum opcmd_result result = open_package(k, op, hash);
+	enum opcmd_result result = take_package(k, op, hash, &known);
 
-	if (result == OPCMD_OK)
-		result = find(k, op, &known);
 	if (result != OPCMD_OK)
 		return result;
 	if (known) {
@@ -201,11 +202,7 @@ enum opcmd_result opcmd_enrol(struct keeper *k, struct opcmd *op)
 			"the device was enrolled with another package");
 		return OPCMD_EXISTS;
 	}
-	result = check_policy(k, op);
-	if (result != OPCMD_OK)
-		return result;
-	new_record(k, hash);
-	return write_record(k, op);
+	return first_record(k, op, hash);
 }
 
 /* The policy that the record holds must suit the class that it gets. */
@@ -261,19 +258,13 @@ enum opcmd_result opcmd_reenrol(struct keeper *k, struct opcmd *op)
 {
 	uint8_t hash[CV_HASH_BYTES];
 	bool known = false;
-	enum opcmd_result result = open_package(k, op, hash);
+	enum opcmd_result result = take_package(k, op, hash, &known);
 
-	if (result == OPCMD_OK)
-		result = find(k, op, &known);
 	if (result != OPCMD_OK)
 		return result;
 	if (known)
 		return is_repeated(k->rec, hash) ? answer(op, "unchanged") : reenrol(k, op, hash);
-	result = check_policy(k, op);
-	if (result != OPCMD_OK)
-		return result;
-	new_record(k, hash);
-	return write_record(k, op);
+	return first_record(k, op, hash);
 }
 
 static bool same_tpm(const struct enrolment_tpm *a, const struct enrolment_tpm *b)
@@ -313,10 +304,8 @@ enum opcmd_result opcmd_share(struct keeper *k, struct opcmd *op)
 {
 	uint8_t hash[CV_HASH_BYTES];
 	bool known = false;
-	enum opcmd_result result = open_package(k, op, hash);
+	enum opcmd_result result = take_package(k, op, hash, &known);
 
-	if (result == OPCMD_OK)
-		result = find(k, op, &known);
 	if (result == OPCMD_OK && !known)
 		result = OPCMD_NOT_FOUND;
 	if (result != OPCMD_OK)

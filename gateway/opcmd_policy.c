@@ -20,21 +20,6 @@ struct push {
 	char group[CV_ID_BUF];
 };
 
-static enum opcmd_result verify_result(enum cv_err err)
-{
-	if (err == CV_ERR_ROLE)
-		return OPCMD_ROLE;
-	if (err == CV_ERR_EXPIRED)
-		return OPCMD_EXPIRED;
-	if (err == CV_ERR_DENIED)
-		return OPCMD_REVOKED;
-	if (err == CV_ERR_SIGNATURE)
-		return OPCMD_SIGNATURE;
-	if (err == CV_ERR_MEMORY)
-		return OPCMD_STORE_FAILED;
-	return OPCMD_MALFORMED;
-}
-
 static enum opcmd_result verify_second(struct keeper *k, struct opcmd *op, struct push *p)
 {
 	const struct op_trust trust = { k->cfg->fleet, k->cfg->fleet_root, k->revoked, op->now_s };
@@ -57,7 +42,7 @@ static enum opcmd_result verify_second(struct keeper *k, struct opcmd *op, struc
 		snprintf(op->problem, sizeof(op->problem), "second signature: %s",
 			err == CV_ERR_DENIED ? "by the operator who signed, or one who is revoked"
 					     : cv_err_text(err));
-		return verify_result(err);
+		return opcmd_document_refusal(err);
 	}
 	p->has_second = true;
 	return OPCMD_OK;
@@ -77,7 +62,7 @@ static enum opcmd_result verify(struct keeper *k, struct opcmd *op, struct push 
 	err = group_open(&policy, p->text, p->len, &trust, &p->signer, payload, sizeof(payload),
 		op->problem, sizeof(op->problem));
 	if (err != CV_OK)
-		return verify_result(err);
+		return opcmd_document_refusal(err);
 	p->policy.version = policy.rules.version;
 	memcpy(p->group, policy.group, sizeof(p->group));
 	group_free(&policy);
