@@ -4,21 +4,10 @@
 
 #include "host/file.h"
 #include "host/jsonfile.h"
-#include "protocol/base64url.h"
 #include "protocol/json_get.h"
 #include "protocol/json_write.h"
 
 #define DOCUMENT_MAX 4096
-
-static enum cv_err get_run(
-	const struct cJSON *doc, const char *name, uint8_t *out, size_t cap, size_t *len)
-{
-	const char *text;
-	size_t text_len;
-	enum cv_err err = json_get_text_ref(doc, name, &text, &text_len);
-
-	return err == CV_OK ? base64url_decode(out, cap, len, text, text_len) : err;
-}
 
 static enum cv_err decode(struct tpm_identity *id, const struct cJSON *doc)
 {
@@ -39,9 +28,9 @@ static enum cv_err decode(struct tpm_identity *id, const struct cJSON *doc)
 	if (err == CV_OK)
 		err = json_get_bytes(doc, "ek_name", id->ek_name, sizeof(id->ek_name));
 	if (err == CV_OK)
-		err = get_run(doc, "ak", id->ak, sizeof(id->ak), &id->ak_len);
+		err = json_get_bytes_max(doc, "ak", id->ak, sizeof(id->ak), &id->ak_len);
 	if (err == CV_OK)
-		err = get_run(
+		err = json_get_bytes_max(
 			doc, "ak_private", id->private, sizeof(id->private), &id->private_len);
 	if (err == CV_OK && tpm_ak_decode(&ak, id->ak, id->ak_len) != CV_OK)
 		err = CV_ERR_TYPE;

@@ -210,8 +210,6 @@ static enum cv_err get_tpm(const struct cJSON *tree, struct enrolment *e)
 {
 	static const char *const names[] = {"ek_name", "ak", NULL};
 	const struct cJSON *tpm;
-	const char *text;
-	size_t len;
 	enum cv_err err;
 
 	if (!json_has(tree, "tpm"))
@@ -224,10 +222,8 @@ static enum cv_err get_tpm(const struct cJSON *tree, struct enrolment *e)
 	if (err == CV_OK)
 		err = json_get_bytes(tpm, "ek_name", e->tpm.ek_name, sizeof(e->tpm.ek_name));
 	if (err == CV_OK)
-		err = json_get_text_ref(tpm, "ak", &text, &len);
-	if (err == CV_OK)
-		err = base64url_decode(
-			e->tpm.ak, sizeof(e->tpm.ak), &e->tpm.ak_len, text, len);
+		err = json_get_bytes_max(
+			tpm, "ak", e->tpm.ak, sizeof(e->tpm.ak), &e->tpm.ak_len);
 	if (err == CV_OK && !tpm_valid(e))
 		err = CV_ERR_TYPE;
 	return err;
@@ -319,16 +315,12 @@ static enum cv_err get_ids(const struct cJSON *tree, struct enrolment *e)
 /* enc || ct into `sealed` of SEALED_MAX bytes. */
 static enum cv_err get_sealed(const struct cJSON *tree, uint8_t *sealed, size_t *len)
 {
-	const char *text;
-	size_t text_len;
 	size_t ct_len;
 	enum cv_err err = json_get_bytes(tree, "enc", sealed, HPKE_ENC_BYTES);
 
 	if (err == CV_OK)
-		err = json_get_text_ref(tree, "ct", &text, &text_len);
-	if (err == CV_OK)
-		err = base64url_decode(sealed + HPKE_ENC_BYTES, SEALED_MAX - HPKE_ENC_BYTES,
-			&ct_len, text, text_len);
+		err = json_get_bytes_max(tree, "ct", sealed + HPKE_ENC_BYTES,
+			SEALED_MAX - HPKE_ENC_BYTES, &ct_len);
 	if (err == CV_OK && ct_len < HPKE_TAG_BYTES)
 		err = CV_ERR_TYPE;
 	if (err == CV_OK)

@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-#include "protocol/base64url.h"
 #include "protocol/crypto.h"
 #include "protocol/hkdf.h"
 #include "protocol/json_get.h"
@@ -12,16 +11,6 @@
 #define QUOTED_LABEL "conclave-tpm-enrol-v1"
 #define PROOF_LABEL "conclave-tpm-proof-v1"
 #define BUNDLE_LABEL "conclave-tpm-bundle-v1"
-
-static enum cv_err get_run(
-	const struct cJSON *tree, const char *name, uint8_t *out, size_t cap, size_t *len)
-{
-	const char *text;
-	size_t text_len;
-	enum cv_err err = json_get_text_ref(tree, name, &text, &text_len);
-
-	return err == CV_OK ? base64url_decode(out, cap, len, text, text_len) : err;
-}
 
 static enum cv_err get_version(const struct cJSON *tree, const char *const *names)
 {
@@ -55,15 +44,15 @@ static enum cv_err request_from(struct enrol_tpm_request *m, const struct cJSON 
 	enum cv_err err = get_version(tree, names);
 
 	if (err == CV_OK)
-		err = get_run(tree, "ek", m->ek, sizeof(m->ek), &m->ek_len);
+		err = json_get_bytes_max(tree, "ek", m->ek, sizeof(m->ek), &m->ek_len);
 	if (err == CV_OK && json_has(tree, "ek_certificate")) {
-		err = get_run(tree, "ek_certificate", m->certificate, sizeof(m->certificate),
+		err = json_get_bytes_max(tree, "ek_certificate", m->certificate, sizeof(m->certificate),
 			&m->certificate_len);
 		if (err == CV_OK && m->certificate_len == 0)
 			err = CV_ERR_TYPE;
 	}
 	if (err == CV_OK)
-		err = get_run(tree, "ak", m->ak, sizeof(m->ak), &m->ak_len);
+		err = json_get_bytes_max(tree, "ak", m->ak, sizeof(m->ak), &m->ak_len);
 	if (err == CV_OK)
 		err = json_get_bytes(
 			tree, "attestation_key", m->attestation_key, sizeof(m->attestation_key));
@@ -114,10 +103,10 @@ static enum cv_err challenge_from(struct enrol_tpm_challenge *m, const struct cJ
 	if (err == CV_OK)
 		err = json_get_bytes(tree, "request", m->request_hash, sizeof(m->request_hash));
 	if (err == CV_OK)
-		err = get_run(tree, "credential", m->credential, sizeof(m->credential),
+		err = json_get_bytes_max(tree, "credential", m->credential, sizeof(m->credential),
 			&m->credential_len);
 	if (err == CV_OK)
-		err = get_run(tree, "seed", m->seed, sizeof(m->seed), &m->seed_len);
+		err = json_get_bytes_max(tree, "seed", m->seed, sizeof(m->seed), &m->seed_len);
 	return err;
 }
 

@@ -115,6 +115,16 @@ enum cv_err json_get_bytes(const struct cJSON *object, const char *name, void *o
 	return err == CV_OK ? base64url_decode_exact(out, n, text, len) : err;
 }
 
+enum cv_err json_get_bytes_max(
+	const struct cJSON *object, const char *name, void *out, size_t cap, size_t *len)
+{
+	const char *text;
+	size_t text_len;
+	enum cv_err err = json_get_text_ref(object, name, &text, &text_len);
+
+	return err == CV_OK ? base64url_decode(out, cap, len, text, text_len) : err;
+}
+
 /* cJSON keeps numbers as double, which holds every integer that the scanner accepts. */
 static enum cv_err integer_of(const cJSON *item, int64_t *out)
 {

@@ -37,6 +37,9 @@ CV_MUST_CHECK enum cv_err json_get_id(
 /* base64url of exactly n bytes. */
 CV_MUST_CHECK enum cv_err json_get_bytes(
 	const struct cJSON *object, const char *name, void *out, size_t n);
+/* base64url of at most `cap` bytes; *len: how many there are. */
+CV_MUST_CHECK enum cv_err json_get_bytes_max(
+	const struct cJSON *object, const char *name, void *out, size_t cap, size_t *len);
 CV_MUST_CHECK enum cv_err json_get_u64(const struct cJSON *object, const char *name, uint64_t min,
 	uint64_t max, uint64_t *out);
 CV_MUST_CHECK enum cv_err json_get_i64(const struct cJSON *object, const char *name, int64_t min,

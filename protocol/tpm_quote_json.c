@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "protocol/base64url.h"
 #include "protocol/json_get.h"
 #include "protocol/json_write.h"
 
@@ -22,19 +21,9 @@ enum cv_err tpm_quote_put(struct json_writer *w, const struct tpm_quote *q)
 	return CV_OK;
 }
 
-static enum cv_err get_run(
-	const struct cJSON *tree, const char *name, uint8_t *out, size_t cap, size_t *len)
-{
-	const char *text;
-	size_t text_len;
-	enum cv_err err = json_get_text_ref(tree, name, &text, &text_len);
-
-	return err == CV_OK ? base64url_decode(out, cap, len, text, text_len) : err;
-}
-
 static enum cv_err get_events(const struct cJSON *quote, struct tpm_quote *q)
 {
-	enum cv_err err = get_run(
+	enum cv_err err = json_get_bytes_max(
 		quote, "events", q->events.bytes, sizeof(q->events.bytes), &q->events.len);
 
 	if (err == CV_OK)
@@ -54,9 +43,9 @@ enum cv_err tpm_quote_get(const struct cJSON *tree, struct tpm_quote *q)
 	if (err == CV_OK)
 		err = json_only(quote, names);
 	if (err == CV_OK)
-		err = get_run(quote, "attest", q->attest, sizeof(q->attest), &q->attest_len);
+		err = json_get_bytes_max(quote, "attest", q->attest, sizeof(q->attest), &q->attest_len);
 	if (err == CV_OK)
-		err = get_run(
+		err = json_get_bytes_max(
 			quote, "signature", q->signature, sizeof(q->signature), &q->signature_len);
 	if (err == CV_OK)
 		err = json_get_bytes(quote, "pcrs", q->pcrs, sizeof(q->pcrs));

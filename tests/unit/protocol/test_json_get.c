@@ -104,6 +104,28 @@ static void ids_and_bytes_are_checked(void **state)
 	json_free(tree);
 }
 
+static void bytes_keep_to_their_bound(void **state)
+{
+	struct cJSON *tree = parse("{\"b\":\"AQID\",\"e\":\"\",\"c\":\"AQI=\",\"n\":3}");
+	uint8_t bytes[4];
+	size_t len = 42;
+
+	(void)state;
+	assert_int_equal(json_get_bytes_max(tree, "b", bytes, 2, &len), CV_ERR_TOO_LONG);
+	assert_int_equal(json_get_bytes_max(tree, "c", bytes, 4, &len), CV_ERR_FORMAT);
+	assert_int_equal(json_get_bytes_max(tree, "n", bytes, 4, &len), CV_ERR_TYPE);
+	assert_int_equal(json_get_bytes_max(tree, "missing", bytes, 4, &len), CV_ERR_TYPE);
+	assert_int_equal(len, 42);
+	assert_int_equal(json_get_bytes_max(tree, "b", bytes, 3, &len), CV_OK);
+	assert_int_equal(len, 3);
+	assert_memory_equal(bytes, "\1\2\3", 3);
+	assert_int_equal(json_get_bytes_max(tree, "b", bytes, 4, &len), CV_OK);
+	assert_int_equal(len, 3);
+	assert_int_equal(json_get_bytes_max(tree, "e", bytes, 4, &len), CV_OK);
+	assert_int_equal(len, 0);
+	json_free(tree);
+}
+
 static void only_names_unknown_members(void **state)
 {
 	static const char *const names[] = {"a", "b", NULL};
@@ -157,6 +179,7 @@ int main(void)
 		cmocka_unit_test(numbers_keep_to_their_bounds),
 		cmocka_unit_test(texts_keep_to_their_buffer),
 		cmocka_unit_test(ids_and_bytes_are_checked),
+		cmocka_unit_test(bytes_keep_to_their_bound),
 		cmocka_unit_test(only_names_unknown_members),
 		cmocka_unit_test(free_wipes_texts_first),
 	};
