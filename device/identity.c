@@ -43,14 +43,12 @@ static enum cv_err load_device_json(struct identity *id)
 		"trust_class", NULL };
 	char path[FILE_PATH_BUF];
 	struct cJSON *doc = NULL;
-	uint64_t v, epoch = 0;
+	uint64_t epoch = 0;
 	enum cv_err err = jsonfile_read(&doc, in_state(id, "device.json", path), DOCUMENT_MAX);
 
 	if (err != CV_OK)
 		return err;
-	err = json_only(doc, names);
-	if (err == CV_OK)
-		err = json_get_u64(doc, "v", 1, 1, &v);
+	err = json_only_v1(doc, names);
 	if (err == CV_OK)
 		err = json_get_id(doc, "fleet", id->fleet);
 	if (err == CV_OK)

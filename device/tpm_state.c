@@ -14,11 +14,8 @@ static enum cv_err decode(struct tpm_identity *id, const struct cJSON *doc)
 	static const char *const names[] = {"v", "ek", "ek_name", "ak", "ak_private", NULL};
 	char kind[8];
 	struct tpm_ak ak;
-	uint64_t v;
-	enum cv_err err = json_only(doc, names);
+	enum cv_err err = json_only_v1(doc, names);
 
-	if (err == CV_OK)
-		err = json_get_u64(doc, "v", 1, 1, &v);
 	if (err == CV_OK)
 		err = json_get_text(doc, "ek", kind, sizeof(kind));
 	if (err == CV_OK) {

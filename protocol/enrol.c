@@ -235,12 +235,9 @@ static enum cv_err get_plain(const struct cJSON *tree, struct enrolment *e)
 		"attestation_key", "share_set_hash", "threshold", "members", "trust_class",
 		"tpm", "group", "policy", NULL};
 	const struct cJSON *policy;
-	uint64_t version;
 	uint64_t epoch = 0;
-	enum cv_err err = json_only(tree, names);
+	enum cv_err err = json_only_v1(tree, names);
 
-	if (err == CV_OK)
-		err = json_get_u64(tree, "v", 1, 1, &version);
 	if (err == CV_OK)
 		err = json_get_u64(tree, "epoch", 1, UINT32_MAX, &epoch);
 	e->epoch = (uint32_t)epoch;
@@ -298,11 +295,8 @@ static enum cv_err decode_plain(struct enrolment *e, const char *plain, size_t l
 static enum cv_err get_ids(const struct cJSON *tree, struct enrolment *e)
 {
 	static const char *const names[] = {"v", "fleet", "gateway", "device", "enc", "ct", NULL};
-	uint64_t version;
-	enum cv_err err = json_only(tree, names);
+	enum cv_err err = json_only_v1(tree, names);
 
-	if (err == CV_OK)
-		err = json_get_u64(tree, "v", 1, 1, &version);
 	if (err == CV_OK)
 		err = json_get_id(tree, "fleet", e->fleet);
 	if (err == CV_OK)

@@ -12,14 +12,6 @@
 #define PROOF_LABEL "conclave-tpm-proof-v1"
 #define BUNDLE_LABEL "conclave-tpm-bundle-v1"
 
-static enum cv_err get_version(const struct cJSON *tree, const char *const *names)
-{
-	uint64_t version;
-	enum cv_err err = json_only(tree, names);
-
-	return err == CV_OK ? json_get_u64(tree, "v", 1, 1, &version) : err;
-}
-
 enum cv_err enrol_tpm_request_encode(
 	char *out, size_t cap, size_t *len, const struct enrol_tpm_request *m)
 {
@@ -41,7 +33,7 @@ static enum cv_err request_from(struct enrol_tpm_request *m, const struct cJSON 
 {
 	static const char *const names[] = {
 		"v", "ek", "ek_certificate", "ak", "attestation_key", NULL};
-	enum cv_err err = get_version(tree, names);
+	enum cv_err err = json_only_v1(tree, names);
 
 	if (err == CV_OK)
 		err = json_get_bytes_max(tree, "ek", m->ek, sizeof(m->ek), &m->ek_len);
@@ -94,7 +86,7 @@ static enum cv_err challenge_from(struct enrol_tpm_challenge *m, const struct cJ
 {
 	static const char *const names[] = {
 		"v", "fleet", "device", "request", "credential", "seed", NULL};
-	enum cv_err err = get_version(tree, names);
+	enum cv_err err = json_only_v1(tree, names);
 
 	if (err == CV_OK)
 		err = json_get_id(tree, "fleet", m->fleet);
@@ -150,7 +142,7 @@ enum cv_err enrol_tpm_response_decode(struct enrol_tpm_response *m, const char *
 
 	memset(&decoded, 0, sizeof(decoded));
 	if (err == CV_OK)
-		err = get_version(tree, names);
+		err = json_only_v1(tree, names);
 	if (err == CV_OK)
 		err = json_get_bytes(tree, "proof", decoded.proof, sizeof(decoded.proof));
 	if (err == CV_OK)

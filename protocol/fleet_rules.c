@@ -34,12 +34,9 @@ static enum cv_err rules_from(struct fleet_rules *rules, const struct cJSON *tre
 {
 	static const char *const names[] = {
 		"v", "fleet", "version", "iat", "two_for_policy", NULL};
-	uint64_t v;
 	int two = 0;
-	enum cv_err err = json_only(tree, names);
+	enum cv_err err = json_only_v1(tree, names);
 
-	if (err == CV_OK)
-		err = json_get_u64(tree, "v", 1, 1, &v);
 	if (err == CV_OK)
 		err = json_get_id(tree, "fleet", rules->fleet);
 	if (err == CV_OK)

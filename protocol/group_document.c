@@ -144,11 +144,8 @@ static enum cv_err check_countersign(const struct cJSON *tree, const char *fleet
 	static const char *const names[] = {"v", "fleet", "typ", "sha256", NULL};
 	char found[CV_ID_BUF], typ[64];
 	uint8_t hash[CV_HASH_BYTES];
-	uint64_t v;
-	enum cv_err err = json_only(tree, names);
+	enum cv_err err = json_only_v1(tree, names);
 
-	if (err == CV_OK)
-		err = json_get_u64(tree, "v", 1, 1, &v);
 	if (err == CV_OK)
 		err = json_get_id(tree, "fleet", found);
 	if (err == CV_OK)

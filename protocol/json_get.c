@@ -165,6 +165,14 @@ enum cv_err json_get_i64(const struct cJSON *object, const char *name, int64_t m
 	return CV_OK;
 }
 
+enum cv_err json_only_v1(const struct cJSON *object, const char *const *names)
+{
+	uint64_t version;
+	enum cv_err err = json_only(object, names);
+
+	return err == CV_OK ? json_get_u64(object, "v", 1, 1, &version) : err;
+}
+
 enum cv_err json_get_bool(const struct cJSON *object, const char *name, int *out)
 {
 	const cJSON *item = member(object, name);

@@ -24,6 +24,8 @@ void json_free(struct cJSON *tree);
 
 /* CV_ERR_TYPE if the object has a member that is not in `names` (NULL-terminated list). */
 CV_MUST_CHECK enum cv_err json_only(const struct cJSON *object, const char *const *names);
+/* Also the member "v", the format's version, must be 1. */
+CV_MUST_CHECK enum cv_err json_only_v1(const struct cJSON *object, const char *const *names);
 /* 1 if the member is there. */
 int json_has(const struct cJSON *object, const char *name);
 

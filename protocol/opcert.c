@@ -111,11 +111,8 @@ static enum cv_err opcert_from(struct opcert *cert, const struct cJSON *tree)
 {
 	static const char *const names[] = {
 		"v", "fleet", "operator", "key", "roles", "iat", "exp", NULL};
-	uint64_t version;
-	enum cv_err err = json_only(tree, names);
+	enum cv_err err = json_only_v1(tree, names);
 
-	if (err == CV_OK)
-		err = json_get_u64(tree, "v", 1, 1, &version);
 	if (err == CV_OK)
 		err = json_get_id(tree, "fleet", cert->fleet);
 	if (err == CV_OK)

@@ -81,11 +81,8 @@ static enum cv_err get_operators(const struct cJSON *tree, struct revocations *l
 static enum cv_err revocations_from(struct revocations *list, const struct cJSON *tree)
 {
 	static const char *const names[] = {"v", "fleet", "version", "iat", "operators", NULL};
-	uint64_t version;
-	enum cv_err err = json_only(tree, names);
+	enum cv_err err = json_only_v1(tree, names);
 
-	if (err == CV_OK)
-		err = json_get_u64(tree, "v", 1, 1, &version);
 	if (err == CV_OK)
 		err = json_get_id(tree, "fleet", list->fleet);
 	if (err == CV_OK)

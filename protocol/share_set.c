@@ -196,13 +196,10 @@ static enum cv_err share_set_from(struct share_set *set, const struct cJSON *tre
 {
 	static const char *const names[] = {
 		"v", "fleet", "device", "volume_id", "epoch", "threshold", "members", NULL};
-	uint64_t version;
 	uint64_t epoch = 0;
 	uint64_t threshold = 0;
-	enum cv_err err = json_only(tree, names);
+	enum cv_err err = json_only_v1(tree, names);
 
-	if (err == CV_OK)
-		err = json_get_u64(tree, "v", 1, 1, &version);
 	if (err == CV_OK)
 		err = json_get_id(tree, "fleet", set->fleet);
 	if (err == CV_OK)

@@ -25,16 +25,13 @@ static enum cv_err read_items(cJSON **out, const char *path)
 	struct cJSON *tree = NULL;
 	uint8_t *text = NULL;
 	uint8_t count = 0;
-	uint64_t v = 0;
 	size_t len = 0;
 	enum cv_err err = file_read(&text, &len, path, FILE_MAX);
 
 	if (err == CV_OK)
 		err = json_parse(&tree, (const char *)text, len, FILE_MAX);
 	if (err == CV_OK)
-		err = json_only(tree, names);
-	if (err == CV_OK)
-		err = json_get_u64(tree, "v", 1, 1, &v);
+		err = json_only_v1(tree, names);
 	if (err == CV_OK)
 		err = inventory_get(cJSON_GetObjectItemCaseSensitive(tree, "inventory"), items,
 			CV_INVENTORY_MAX, &count);

@@ -142,6 +142,25 @@ static void only_names_unknown_members(void **state)
 	json_free(tree);
 }
 
+static void only_version_1_is_known(void **state)
+{
+	static const struct {
+		const char *text;
+		enum cv_err err;
+	} cases[] = {{"{\"v\":1,\"a\":2}", CV_OK}, {"{\"v\":2}", CV_ERR_RANGE},
+		{"{\"v\":0}", CV_ERR_RANGE}, {"{\"v\":\"1\"}", CV_ERR_TYPE},
+		{"{\"a\":2}", CV_ERR_TYPE}, {"{\"v\":1,\"b\":2}", CV_ERR_TYPE}};
+	static const char *const names[] = {"v", "a", NULL};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct cJSON *tree = parse(cases[i].text);
+
+		assert_int_equal(json_only_v1(tree, names), cases[i].err);
+		json_free(tree);
+	}
+}
+
 static char *secret_at;
 static int seen_at_free;
 
@@ -181,6 +200,7 @@ int main(void)
 		cmocka_unit_test(ids_and_bytes_are_checked),
 		cmocka_unit_test(bytes_keep_to_their_bound),
 		cmocka_unit_test(only_names_unknown_members),
+		cmocka_unit_test(only_version_1_is_known),
 		cmocka_unit_test(free_wipes_texts_first),
 	};
 
