@@ -38,8 +38,8 @@ static enum cv_err request_from(struct enrol_tpm_request *m, const struct cJSON 
 	if (err == CV_OK)
 		err = json_get_bytes_max(tree, "ek", m->ek, sizeof(m->ek), &m->ek_len);
 	if (err == CV_OK && json_has(tree, "ek_certificate")) {
-		err = json_get_bytes_max(tree, "ek_certificate", m->certificate, sizeof(m->certificate),
-			&m->certificate_len);
+		err = json_get_bytes_max(tree, "ek_certificate", m->certificate,
+			sizeof(m->certificate), &m->certificate_len);
 		if (err == CV_OK && m->certificate_len == 0)
 			err = CV_ERR_TYPE;
 	}

@@ -43,7 +43,8 @@ enum cv_err tpm_quote_get(const struct cJSON *tree, struct tpm_quote *q)
 	if (err == CV_OK)
 		err = json_only(quote, names);
 	if (err == CV_OK)
-		err = json_get_bytes_max(quote, "attest", q->attest, sizeof(q->attest), &q->attest_len);
+		err = json_get_bytes_max(
+			quote, "attest", q->attest, sizeof(q->attest), &q->attest_len);
 	if (err == CV_OK)
 		err = json_get_bytes_max(
 			quote, "signature", q->signature, sizeof(q->signature), &q->signature_len);
