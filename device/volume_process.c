@@ -2,9 +2,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -24,10 +26,16 @@ enum cv_err volume_process_find(char *out, size_t cap)
 
 enum cv_err volume_container_open(int *fd, const char *path, bool read_only)
 {
-	int f = open(path, (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NOCTTY);
+	/* O_EXCL claims a block device, so that nobody mounts or formats it meanwhile */
+	int f = open(path, (read_only ? O_RDONLY : O_RDWR) | O_EXCL | O_CLOEXEC | O_NOCTTY);
+	int protected = 0;
 
 	if (f < 0)
 		return file_error(errno);
+	if (!read_only && ioctl(f, BLKROGET, &protected) == 0 && protected) {
+		close(f);
+		return CV_ERR_READ_ONLY;
+	}
 	if (flock(f, LOCK_EX | LOCK_NB) != 0) {
 		enum cv_err err = file_error(errno);
 

@@ -65,7 +65,7 @@ static enum cv_err prepare(struct watcher *w)
 	if (err != CV_OK) {
 		log_error("container %s: %s", r->container,
 			err == CV_ERR_BUSY	? "in use by another mount" :
-			err == CV_ERR_READ_ONLY ? "on a read-only filesystem: mount it with -o ro" :
+			err == CV_ERR_READ_ONLY ? "on a read-only filesystem or device: mount it with -o ro" :
 						  cv_err_text(err));
 		return err;
 	}

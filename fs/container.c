@@ -1,15 +1,22 @@
 /* Volumes as files and block devices: opening, locking and making the container itself. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "fs/container.h"
 #include "fs/open.h"
+#include "fs/super.h"
 #include "fs/why.h"
 #include "host/file.h"
+
+/* Labels of filesystems, partitions, RAID and the like are within this much of the beginning. */
+#define LABELS_BYTES (UINT64_C(1) << 20)
 
 static enum cv_err refuse_open(struct volume_why *why, const char *path, int e)
 {
@@ -20,14 +27,26 @@ static enum cv_err refuse_open(struct volume_why *why, const char *path, int e)
 	if (e == EROFS)
 		return why_set(why, CV_ERR_READ_ONLY,
 			"%s: its filesystem is read-only; open it read-only", path);
+	if (e == EBUSY)
+		return why_set(why, CV_ERR_BUSY, "%s: in use: mounted, or part of another device",
+			path);
 	return why_set(why, err, "%s: %s", path, strerror(e));
+}
+
+static bool write_protected(int fd)
+{
+	int protected = 0;
+
+	return ioctl(fd, BLKROGET, &protected) == 0 && protected;
 }
 
 enum cv_err container_open(
 	int *out, const char *path, bool read_only, struct volume_why *why)
 {
 	struct stat st;
-	int fd = open(path, (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	/* O_EXCL claims a block device, so that nobody mounts or formats it meanwhile */
+	int fd = open(path, (read_only ? O_RDONLY : O_RDWR | O_EXCL) | O_CLOEXEC | O_NOCTTY |
+				    O_NONBLOCK);
 
 	if (fd < 0)
 		return refuse_open(why, path, errno);
@@ -35,6 +54,10 @@ enum cv_err container_open(
 		(void)close(fd);
 		return why_set(why, CV_ERR_NOT_VOLUME,
 			"%s: not a volume: neither a file nor a block device", path);
+	}
+	if (!read_only && write_protected(fd)) {
+		(void)close(fd);
+		return why_set(why, CV_ERR_READ_ONLY, "%s: the device is read-only", path);
 	}
 	if (flock(fd, (read_only ? LOCK_SH : LOCK_EX) | LOCK_NB)) {
 		int e = errno;
@@ -94,36 +117,75 @@ enum cv_err volume_open(struct volume **out, const char *path,
 	return err;
 }
 
-/* The file to make a volume in: a new one, or a block device that is there. */
-static enum cv_err container_make(
-	int *out, bool *made, const char *path, uint64_t *size, struct volume_why *why)
+static enum cv_err range_is_zero(bool *zero, int fd, uint64_t offset, uint64_t len)
+{
+	uint8_t block[BLOCK_BYTES];
+
+	*zero = true;
+	for (uint64_t end = offset + len; offset < end && *zero; offset += sizeof(block)) {
+		ssize_t n = pread(fd, block, sizeof(block), (off_t)offset);
+
+		if (n < 0)
+			return CV_ERR_IO;
+		*zero = all_zero(block, (size_t)n);
+	}
+	return CV_OK;
+}
+
+/* Nothing can be brought back that a new volume was made over: what holds data is not taken. */
+static enum cv_err device_is_empty(int fd, const char *path, struct volume_why *why)
+{
+	bool zero = true;
+	enum cv_err err = range_is_zero(&zero, fd, 0, LABELS_BYTES);
+
+	for (unsigned i = 0; i < SUPER_SLOTS && !err && zero; i++)
+		err = range_is_zero(&zero, fd, super_slot_block(i) * BLOCK_BYTES, BLOCK_BYTES);
+	if (err)
+		return why_set(why, err, "%s: cannot be read: %s", path, strerror(errno));
+	return zero ? CV_OK : why_set(why, CV_ERR_EXISTS,
+		"%s: holds something: it is made a volume only with --overwrite", path);
+}
+
+static enum cv_err device_take(int *out, const char *path, struct volume_create_options *o,
+	struct volume_why *why)
 {
 	enum cv_err err = CV_ERR_INTERNAL;
-	struct stat st;
 	off_t end;
 	int fd;
 
-	if (stat(path, &st) == 0 && S_ISBLK(st.st_mode)) {
-		err = container_open(&fd, path, false, why);
-		if (err)
-			return err;
-		end = lseek(fd, 0, SEEK_END);
-		if (end < 0 || (uint64_t)end < *size) {
-			(void)close(fd);
-			return why_set(
-				why, CV_ERR_RANGE, "%s: the device is smaller than that", path);
-		}
-		*size = *size ? *size : (uint64_t)end;
-		*made = false;
-		*out = fd;
-		return CV_OK;
+	err = container_open(&fd, path, false, why);
+	if (err)
+		return err;
+	end = lseek(fd, 0, SEEK_END);
+	if (end < 0 || (uint64_t)end < o->size_bytes || (uint64_t)end < VOLUME_SIZE_MIN)
+		err = why_set(why, CV_ERR_RANGE, "%s: the device is smaller than that", path);
+	else if (!o->overwrite)
+		err = device_is_empty(fd, path, why);
+	if (err) {
+		(void)close(fd);
+		return err;
 	}
+	if (!o->size_bytes)
+		o->size_bytes = (uint64_t)end;
+	*out = fd;
+	return CV_OK;
+}
+
+/* The file to make a volume in: a new one, or a block device that is there. */
+static enum cv_err container_make(int *out, bool *made, const char *path,
+	struct volume_create_options *o, struct volume_why *why)
+{
+	struct stat st;
+	int fd;
+
+	if (stat(path, &st) == 0 && S_ISBLK(st.st_mode))
+		return device_take(out, path, o, why);
 	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return refuse_open(why, path, errno);
 	*made = true;
 	*out = fd;
-	if (flock(fd, LOCK_EX | LOCK_NB) || ftruncate(fd, (off_t)*size))
+	if (flock(fd, LOCK_EX | LOCK_NB) || ftruncate(fd, (off_t)o->size_bytes))
 		return why_set(why, file_error(errno), "%s: %s", path, strerror(errno));
 	return CV_OK;
 }
@@ -157,7 +219,7 @@ enum cv_err volume_create(
 	if (o.size_bytes && (o.size_bytes < VOLUME_SIZE_MIN || o.size_bytes > VOLUME_SIZE_MAX))
 		return why_set(why, CV_ERR_RANGE, "%s: a volume has 32 MiB to 64 TiB", path);
 	o.size_bytes -= o.size_bytes % NODE_BYTES;
-	err = container_make(&fd, &made, path, &o.size_bytes, why);
+	err = container_make(&fd, &made, path, &o, why);
 	if (err)
 		goto out;
 	store_file_init(&file, fd);

@@ -8,7 +8,8 @@
 
 /*
  * Opens and locks a container that exists: flock LOCK_SH for read_only, else LOCK_EX, without
- * waiting. The errors are those of volume.h; `why` names the container.
+ * waiting; a block device that is to be written is claimed, too. The errors are those of volume.h;
+ * `why` names the container.
  */
 CV_MUST_CHECK enum cv_err container_open(
 	int *out, const char *path, bool read_only, struct volume_why *why);

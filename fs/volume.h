@@ -61,16 +61,17 @@ struct volume_create_options {
 	const uint8_t *unlock_secret; /* CV_SECRET_BYTES, borrowed during the call */
 	uint32_t epoch;
 	uint8_t share_set_hash[CV_HASH_BYTES];
-	const uint8_t
-		*recovery_code; /* VOLUME_RECOVERY_BYTES, borrowed, or NULL for no such slot */
-	bool full;              /* write every block with random bytes, so that use does not show */
+	const uint8_t *recovery_code; /* VOLUME_RECOVERY_BYTES, borrowed; NULL: no such slot */
+	bool full;      /* write every block with random bytes, so that use does not show */
+	bool overwrite; /* take a block device that is not empty */
 	volume_progress *progress; /* may be NULL; counts bytes */
 	void *user;
 };
 
 /*
  * Make a volume with an empty root directory at `path` (mode 0600, owned by the caller).
- * The file must not exist (CV_ERR_EXISTS); a block device must exist and size_bytes may be 0.
+ * The file must not exist (CV_ERR_EXISTS); a block device must exist, be unused (CV_ERR_BUSY) and
+ * zero where labels are (CV_ERR_EXISTS), and size_bytes may be 0.
  * On failure a file that this call made is removed. On success everything is durable.
  * CV_ERR_RANGE: size below VOLUME_SIZE_MIN or above VOLUME_SIZE_MAX. CV_ERR_FULL: no space.
  */

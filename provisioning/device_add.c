@@ -29,6 +29,7 @@ static const struct option_spec options[] = {
 	{"size", OPTION_TEXT, "SIZE", "of the container"},
 	{"import", OPTION_TEXT, "DIR", "copy what is in DIR into the volume"},
 	{"full", OPTION_FLAG, NULL, "fill the container with noise first"},
+	{"overwrite", OPTION_FLAG, NULL, "take a block device that is not empty"},
 	{"no-recovery", OPTION_FLAG, NULL, "make no recovery code: K gateways or nothing"},
 	{"recovery-out-fd", OPTION_TEXT, "N", "write the recovery code to descriptor N"},
 	{"passphrase-out-fd", OPTION_TEXT, "N", "write the bundle's passphrase to descriptor N"},

@@ -108,7 +108,8 @@ static enum cv_err read_settings(struct add *a, const struct context *ctx)
 
 static enum cv_err refuse_with_mcu(const struct context *ctx)
 {
-	static const char *const names[] = {"volume", "size", "import", "full", "recovery-out-fd"};
+	static const char *const names[] = {
+		"volume", "size", "import", "full", "overwrite", "recovery-out-fd"};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (option_list(ctx, names[i])->count > 0) {

@@ -72,6 +72,7 @@ enum cv_err device_volume_plan(
 	if (err != CV_OK)
 		return err;
 	v->full = option_flag(ctx, "full");
+	v->overwrite = option_flag(ctx, "overwrite");
 	v->recovery = !option_flag(ctx, "no-recovery");
 	v->import = option_text(ctx, "import");
 	if (is_block_device(v->path)) {
@@ -98,6 +99,7 @@ static enum cv_err create(struct device_volume *v, const struct deal_plan *plan,
 {
 	struct volume_create_options o = {.size_bytes = v->size_bytes,
 		.unlock_secret = secrets->unlock, .epoch = plan->epoch, .full = v->full,
+		.overwrite = v->overwrite,
 		.recovery_code = v->recovery ? secrets->recovery : NULL,
 		.progress = progress_show};
 	struct progress progress;

@@ -12,7 +12,7 @@ struct device_volume {
 	char path[FILE_PATH_BUF];    /* where it will be; absolute */
 	char partial[FILE_PATH_BUF]; /* where it is made; the same for a block device */
 	uint64_t size_bytes;
-	bool full;
+	bool full, overwrite;
 	bool recovery;
 	const char *import; /* NULL: leave it empty */
 	bool made;

@@ -14,6 +14,7 @@
 static const struct option_spec options[] = {
 	{"size", OPTION_TEXT, "SIZE", "of the container (32MiB at least; needed for a file)"},
 	{"full", OPTION_FLAG, NULL, "fill it with noise first, so that use does not show"},
+	{"overwrite", OPTION_FLAG, NULL, "take a block device that is not empty"},
 	{"no-recovery", OPTION_FLAG, NULL, "make no recovery code (then --key-fd is needed)"},
 	{"recovery-out-fd", OPTION_TEXT, "N", "write the recovery code to descriptor N"},
 	{"key-fd", OPTION_TEXT, "N", "read an unlock secret of 32 bytes from descriptor N"},
@@ -80,7 +81,8 @@ static enum cv_err create(struct volume_create_options *o, const struct context 
 
 static enum cv_err volume_create_run(struct context *ctx)
 {
-	struct volume_create_options o = {.full = option_flag(ctx, "full")};
+	struct volume_create_options o = {.full = option_flag(ctx, "full"),
+		.overwrite = option_flag(ctx, "overwrite")};
 	char id[HEX_BUF(CV_VOLUME_ID_BYTES)];
 	struct secrets *s = secret_alloc(sizeof(*s));
 	uint64_t epoch = 1;
