@@ -39,6 +39,9 @@ TPM = 31
 # Generous: a deadline that fails a test is a bug, not a slow machine.
 PATIENCE_S = 60
 
+# For gateways: many unlocks a minute. The budget per device is another test's matter.
+PATIENT = "[limits]\ndevice_burst = 1000\ndevice_per_minute = 60000\n"
+
 
 def have_fuse():
     """True if /dev/fuse can be opened."""
@@ -489,3 +492,12 @@ def module_fleet():
     yield f
     f.close()
     shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture
+def dev(home):
+    """The device of a file's `home`, (fleet, device): whatever a test left mounted is taken away."""
+    device = home[1]
+    yield device
+    if is_mounted(device.mount_point):
+        device.unmount("--lazy", want=None)

@@ -26,11 +26,11 @@ libc = ctypes.CDLL(None, use_errno=True)
 
 
 def build():
-    """The volume process and the test tool; under `make test` they are there already."""
+    """The volume process and the tools; under `make test` they are there already."""
     if "CONCLAVE_BUILD" not in os.environ:
-        subprocess.run(["make", "-s", "-C", str(ROOT), "build/bin/conclave-volumed",
-                        "build/test/fs_tool", "build/test/fs_exercise"], check=True,
-                       stdout=subprocess.DEVNULL)
+        subprocess.run(["make", "-s", "-C", str(ROOT), "build/bin/conclave",
+                        "build/bin/conclave-volumed", "build/test/fs_tool",
+                        "build/test/fs_exercise"], check=True, stdout=subprocess.DEVNULL)
 
 
 def tool(*args, key=KEY, check=True):

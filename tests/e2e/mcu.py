@@ -2,6 +2,7 @@
 
 The store's form is read from protocol/nv_format.h's description alone, in Python.
 """
+import contextlib
 import json
 import os
 import pathlib
@@ -9,9 +10,10 @@ import shutil
 import socket
 import struct
 import subprocess
+import tempfile
 import zlib
 
-from conftest import PATIENCE_S, ROOT, clean_env
+from conftest import PATIENCE_S, ROOT, Fleet, clean_env
 
 ELF = pathlib.Path(os.environ.get("CONCLAVE_MCU_ELF", ROOT / "build" / "mcu" / "conclave-mcu.elf"))
 TRIAL = ELF.with_name("conclave-mcu-trial.elf")
@@ -156,3 +158,24 @@ class Board:
             finally:
                 process.kill()
         return console, ram.read_bytes()
+
+
+def board(fleet, name, *options, install=False, **times):
+    """A board that is provisioned with 2 of the fleet's gateways; `options` go to `device add`."""
+    image = fleet.dir / f"{name}.img"
+    fleet.device(name, 2, "--image", image, *options, mcu=True, install=install)
+    made = Board(fleet.dir / f"{name}.flash", image)
+    made.set_addresses(fleet.addresses(), **times)
+    return made
+
+
+@contextlib.contextmanager
+def board_alone():
+    """A board with three gateways that run as long as it is used."""
+    with tempfile.TemporaryDirectory(prefix="cv-") as directory:
+        fleet = Fleet(pathlib.Path(directory))
+        try:
+            fleet.gateways(3)
+            yield board(fleet, "m1")
+        finally:
+            fleet.close()

@@ -6,10 +6,8 @@ import pathlib
 import re
 import subprocess
 import sys
-import tempfile
 
 import mcu
-from conftest import Fleet
 
 MIPS = 125
 # name, ceiling, unit
@@ -79,18 +77,8 @@ def over(values):
 
 
 def main():
-    with tempfile.TemporaryDirectory(prefix="cv-") as directory:
-        directory = pathlib.Path(directory)
-        fleet = Fleet(directory)
-        try:
-            fleet.gateways(3)
-            image = directory / "m1.img"
-            fleet.device("m1", 2, "--image", image, mcu=True, install=False)
-            board = mcu.Board(directory / "flash", image)
-            board.set_addresses(fleet.addresses())
-            values, by_library, figures = measure(board)
-        finally:
-            fleet.close()
+    with mcu.board_alone() as board:
+        values, by_library, figures = measure(board)
     print(f"{'figure':42} {'measured':>12} {'ceiling':>12} {'margin':>8}")
     for name, ceiling, unit in CEILINGS:
         margin = f"{100 * (ceiling - values[name]) / ceiling:.0f} %" if ceiling else "-"

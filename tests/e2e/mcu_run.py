@@ -9,7 +9,6 @@ import sys
 import tempfile
 
 import mcu
-from conftest import Fleet
 
 
 def boot(board):
@@ -19,20 +18,11 @@ def boot(board):
 def main():
     if not mcu.built():
         sys.exit("mcu_run.py: make mcu-firmware, and qemu-system-riscv32, are needed")
-    with tempfile.TemporaryDirectory(prefix="cv-") as directory:
-        directory = pathlib.Path(directory)
-        if len(sys.argv) > 1:
-            return boot(mcu.Board(directory / "flash", sys.argv[1]))
-        fleet = Fleet(directory)
-        try:
-            fleet.gateways(3)
-            image = directory / "m1.img"
-            fleet.device("m1", 2, "--image", image, mcu=True, install=False)
-            board = mcu.Board(directory / "flash", image)
-            board.set_addresses(fleet.addresses())
-            return boot(board)
-        finally:
-            fleet.close()
+    if len(sys.argv) > 1:
+        with tempfile.TemporaryDirectory(prefix="cv-") as directory:
+            return boot(mcu.Board(pathlib.Path(directory) / "flash", sys.argv[1]))
+    with mcu.board_alone() as board:
+        return boot(board)
 
 
 if __name__ == "__main__":

@@ -11,12 +11,8 @@ import socket
 import subprocess
 
 import pytest
-from conftest import (BIN, CONFIG, IN_USE, NOT_VOLUME, OK, PATIENCE_S, TOO_FEW, TOO_OLD, USAGE, clean_env,
-                      is_mounted, needs_fuse, program, run)
-
-
-# many unlocks a minute here: the budget per device is another test's matter
-PATIENT = "[limits]\ndevice_burst = 1000\ndevice_per_minute = 60000\n"
+from conftest import (BIN, CONFIG, IN_USE, NOT_VOLUME, OK, PATIENCE_S, PATIENT, TOO_FEW, TOO_OLD, USAGE,
+                      clean_env, is_mounted, needs_fuse, program, run)
 
 
 @pytest.fixture(scope="module")
@@ -24,15 +20,6 @@ def home(module_fleet):
     """Three gateways and a device with 2 of 3."""
     module_fleet.gateways(3, ini=PATIENT)
     return module_fleet, module_fleet.device("dev-1", 2)
-
-
-@pytest.fixture
-def dev(home):
-    """The device, not mounted, with whatever a test left taken away."""
-    device = home[1]
-    yield device
-    if is_mounted(device.mount_point):
-        device.unmount("--lazy", want=None)
 
 
 def pids(dev):

@@ -6,52 +6,16 @@ import os
 import pathlib
 import random
 import subprocess
-import sys
 import time
 
 import pytest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-
 import fs_support as fs
-from conftest import needs_fuse
+from fs_fixtures import built, container, mnt, needs_mount, start
 
 SIZE = 64 << 20
 
-pytestmark = [needs_fuse, pytest.mark.skipif(os.geteuid() != 0, reason="mount(2) needs root")]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def built():
-    fs.build()
-
-
-@pytest.fixture
-def container(tmp_path):
-    fs.tool("create", tmp_path / "volume.cv", SIZE)
-    return tmp_path / "volume.cv"
-
-
-@pytest.fixture
-def start(container, tmp_path):
-    started = []
-
-    def one(*args):
-        started.append(fs.Volume(container, tmp_path / "mnt", args=args))
-        assert started[-1].first[0] == fs.READY, started[-1].first
-        return started[-1]
-
-    yield one
-    for volume in started:
-        volume.abandon()
-
-
-@pytest.fixture
-def mnt(start):
-    volume = start()
-    yield volume.point
-    volume.close()
-    assert volume.errors == ""
+pytestmark = needs_mount
 
 
 def step(rng, f, twin, model):

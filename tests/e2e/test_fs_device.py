@@ -10,27 +10,19 @@ import subprocess
 import tempfile
 
 import pytest
-from conftest import (IN_USE, NOT_VOLUME, OK, PATIENCE_S, ROOT, USAGE, clean_env, is_mounted,
-                      needs_fuse, program, run)
+from conftest import (IN_USE, NOT_VOLUME, OK, PATIENCE_S, PATIENT, ROOT, USAGE, clean_env, is_mounted,
+                      program, run)
+from fs_fixtures import needs_mount
 
 CONFIG, VERSION, NO_SPACE = 3, 23, 25
 SLOTS = [slot * (4 << 20) for slot in range(4)]
-PATIENT = "[limits]\ndevice_burst = 1000\ndevice_per_minute = 60000\n"
-pytestmark = [needs_fuse, pytest.mark.skipif(os.geteuid() != 0, reason="mount(2) needs root")]
+pytestmark = needs_mount
 
 
 @pytest.fixture(scope="module")
 def home(module_fleet):
     module_fleet.gateways(2, ini=PATIENT)
     return module_fleet, module_fleet.device("dev-1", 2)
-
-
-@pytest.fixture
-def dev(home):
-    device = home[1]
-    yield device
-    if is_mounted(device.mount_point):
-        device.unmount("--lazy", want=None)
 
 
 def digest(path):

@@ -5,44 +5,23 @@ import pathlib
 import resource
 import shutil
 import subprocess
-import sys
 import time
 
 import pytest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-
 import fs_support as fs
-from conftest import needs_fuse
+from fs_fixtures import built, container, needs_mount, start
 
 LONG = "CONCLAVE_LONG" in os.environ
 SIZE = 256 << 20
 
-pytestmark = [needs_fuse, pytest.mark.skipif(os.geteuid() != 0, reason="mount(2) needs root")]
+pytestmark = needs_mount
 long_only = pytest.mark.skipif(not LONG, reason="minutes: in test-long")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def built():
-    fs.build()
-
-
-@pytest.fixture
-def start(tmp_path):
-    """Starts the volume process on a fresh container, then on the same again."""
-    started = []
-
-    def one(*args, size=SIZE):
-        if not (tmp_path / "v.cv").exists():
-            fs.tool("create", tmp_path / "v.cv", size)
-        started.append(fs.Volume(tmp_path / "v.cv", tmp_path / "mnt", args=args))
-        assert started[-1].first[0] == fs.READY, started[-1].first
-        return started[-1]
-
-    one.container = tmp_path / "v.cv"
-    yield one
-    for volume in started:
-        volume.abandon()
+def sized(size_bytes):
+    """The test's container is this large."""
+    return pytest.mark.parametrize("container", [size_bytes], indirect=True)
 
 
 def exercise(*args, limit=3000):
@@ -62,26 +41,26 @@ def finish(volume, container, after_a_kill=False):
 
 @pytest.mark.parametrize("seed", range(1, 31 if LONG else 4))
 @pytest.mark.parametrize("words", ["noatime", "writeback=off"])
-def test_a_file_is_what_a_buffer_would_be_by_every_way_in(start, seed, words):
+def test_a_file_is_what_a_buffer_would_be_by_every_way_in(start, container, seed, words):
     volume = start("-o", words)
     done = exercise("file", volume.point / "f", seed, 20_000 if LONG else 700)
     assert done.returncode == 0, done.stderr
-    finish(volume, start.container)
+    finish(volume, container)
 
 
 @pytest.mark.parametrize("seed", range(1, 6 if LONG else 2))
-def test_processes_in_one_tree_find_only_what_was_written_there(start, seed):
+def test_processes_in_one_tree_find_only_what_was_written_there(start, container, seed):
     for again in range(2):
         volume = start("--cache-mib", "1")
         if not again:
             (volume.point / "t").mkdir()
         done = exercise("tree", volume.point / "t", seed + 100 * again, 50_000 if LONG else 1200, 4)
         assert done.returncode == 0, done.stderr
-        finish(volume, start.container)
+        finish(volume, container)
 
 
 @pytest.mark.parametrize("seed", range(1, 21 if LONG else 3))
-def test_a_tree_is_whole_after_a_kill_amid_the_work(start, seed):
+def test_a_tree_is_whole_after_a_kill_amid_the_work(start, container, seed):
     volume = start()
     (volume.point / "t").mkdir()
     with subprocess.Popen([fs.BUILD / "test/fs_exercise", "tree", volume.point / "t", str(seed),
@@ -94,7 +73,7 @@ def test_a_tree_is_whole_after_a_kill_amid_the_work(start, seed):
     again = start()
     done = exercise("tree", again.point / "t", seed, 300, 2)
     assert done.returncode == 0, done.stderr
-    finish(again, start.container, after_a_kill=True)
+    finish(again, container, after_a_kill=True)
 
 
 STRESSORS = """access chattr chdir chmod chown copy-file dentry dir dirdeep dirmany dup fallocate fcntl
@@ -103,10 +82,11 @@ lockofd mknod msync open readahead rename seek sendfile symlink sync-file touch 
 
 
 @long_only
-def test_stress_ng_verifies_its_filesystem_stressors(start):
+@sized(16 << 30)
+def test_stress_ng_verifies_its_filesystem_stressors(start, container):
     if not shutil.which("stress-ng"):
         pytest.skip("stress-ng is not installed")
-    volume = start(size=16 << 30)
+    volume = start()
     known = subprocess.run(["stress-ng", "--stressors"], capture_output=True, text=True,
                            check=True).stdout.split()
     bad = {}
@@ -119,7 +99,7 @@ def test_stress_ng_verifies_its_filesystem_stressors(start):
         if done.returncode not in (0, 4):  # 4: this machine has not what the stressor needs
             bad[name] = done.stderr[-500:]
     assert not bad, bad
-    finish(volume, start.container)
+    finish(volume, container)
 
 
 def peak_kib(volume):
@@ -127,19 +107,20 @@ def peak_kib(volume):
     return int(next(line for line in text.splitlines() if line.startswith("VmHWM")).split()[1])
 
 
-def test_a_sparse_container_of_a_tebibyte_is_made_and_mounted_at_once(start):
+@sized(1 << 40)
+def test_a_sparse_container_of_a_tebibyte_is_made_and_mounted_at_once(start, container):
     """The bound is wide: it tells a mount that reads the container from one that does not."""
-    volume = start(size=1 << 40)
+    volume = start()
     assert os.statvfs(volume.point).f_blocks * 4096 == 1 << 40
     (volume.point / "f").write_bytes(b"x" * 5_000_000)
     volume.close()
-    before = start.container.stat().st_blocks
+    before = container.stat().st_blocks
     again = start()
     assert (again.point / "f").read_bytes() == b"x" * 5_000_000
     reads = int(next(line for line in pathlib.Path(f"/proc/{again.process.pid}/io").read_text()
                      .splitlines() if line.startswith("rchar")).split()[1])
     assert reads < 32 << 20
-    assert start.container.stat().st_blocks - before < (64 << 20) // 512
+    assert container.stat().st_blocks - before < (64 << 20) // 512
     assert peak_kib(again) < 200 << 10
     again.close()
 
@@ -164,10 +145,11 @@ def walk(point):
 
 
 @pytest.mark.parametrize("cache_mib, bound_mib", [(16, 64), (64, 128)])
+@sized(4 << 30)
 def test_memory_is_bounded_by_the_setting(start, cache_mib, bound_mib):
     """Peak of the process: the cache, the log's and the workers' buffers, and the inodes' table."""
     files = 1_000_000 if LONG else 12_000
-    volume = start("--cache-mib", str(cache_mib), size=4 << 30)
+    volume = start("--cache-mib", str(cache_mib))
     make_files(volume.point, files)
     with open(volume.point / "big", "wb", buffering=0) as f:
         for _ in range(40):
@@ -181,9 +163,10 @@ def test_memory_is_bounded_by_the_setting(start, cache_mib, bound_mib):
 
 
 @long_only
-def test_a_million_files(start):
+@sized(8 << 30)
+def test_a_million_files(start, container):
     files = 1_000_000
-    volume = start(size=8 << 30)
+    volume = start()
     took = []
     begin = time.monotonic()
     for part in range(10):
@@ -200,7 +183,7 @@ def test_a_million_files(start):
     assert len(os.listdir(volume.point / "p9/d99")) == 1000
     shutil.rmtree(volume.point / "p3")
     assert walk(volume.point) == files * 9 // 10
-    assert "files=900000 " in finish(volume, start.container)
+    assert "files=900000 " in finish(volume, container)
     # the last part costs as the first one does: generous, for other work on the machine
     assert took[-1] < 3 * took[0]
     assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 600 << 10

@@ -13,41 +13,15 @@ import threading
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 import fs_support as fs
 import volume_reader
-from conftest import needs_fuse
+from fs_fixtures import built, container, needs_mount, start
 
 SIZE = 64 << 20
 ROUNDS = 60 if os.environ.get("CONCLAVE_LONG") else 4
 
-pytestmark = [needs_fuse, pytest.mark.skipif(os.geteuid() != 0, reason="mount(2) needs root")]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def built():
-    fs.build()
-
-
-@pytest.fixture
-def container(tmp_path):
-    fs.tool("create", tmp_path / "volume.cv", SIZE)
-    return tmp_path / "volume.cv"
-
-
-@pytest.fixture
-def start(container, tmp_path):
-    started = []
-
-    def one(**kwargs):
-        started.append(fs.Volume(container, tmp_path / "mnt", **kwargs))
-        assert started[-1].first[0] == fs.READY, started[-1].first
-        return started[-1]
-
-    yield one
-    for volume in started:
-        volume.abandon()
+pytestmark = needs_mount
 
 
 class Tree:
@@ -262,7 +236,7 @@ def test_mounts_read_only_what_a_kill_left(start, container):
     (volume.point / "f").write_bytes(b"x" * 10_000)
     volume.kill()
     before = hashlib.sha256(container.read_bytes()).digest()
-    volume = start(args=["--read-only"])
+    volume = start("--read-only")
     assert (volume.point / "f").read_bytes() == b"x" * 10_000
     volume.close()
     assert hashlib.sha256(container.read_bytes()).digest() == before
@@ -302,7 +276,7 @@ def test_a_kill_while_many_threads_fsync(start, container):
 
 def test_writeback_off_keeps_every_write(start, container):
     """Neither closed nor fsynced: what write(2) has returned for is there."""
-    volume = start(args=["-o", "writeback=off"])
+    volume = start("-o", "writeback=off")
     fd = os.open(volume.point / "f", os.O_CREAT | os.O_WRONLY)
     data = b""
     for n in range(300):

@@ -4,53 +4,16 @@ import contextlib
 import errno
 import mmap
 import os
-import pathlib
 import signal
-import sys
 
 import pytest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-
 import fs_support as fs
-from conftest import needs_fuse
+from fs_fixtures import built, container, damage, error_of, needs_mount, start
 
 SIZE = 64 << 20
-DATA_AREA = (3076 + 512 + SIZE // 4096 // 32) * 4096  # data is written behind a 32nd of the volume
 
-pytestmark = [needs_fuse, pytest.mark.skipif(os.geteuid() != 0, reason="mount(2) needs root")]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def built():
-    fs.build()
-
-
-@pytest.fixture
-def container(tmp_path):
-    fs.tool("create", tmp_path / "volume.cv", SIZE)
-    return tmp_path / "volume.cv"
-
-
-@pytest.fixture
-def start(container, tmp_path):
-    """Starts the volume process; whatever a test leaves is ended."""
-    started = []
-
-    def one(*args, **kwargs):
-        started.append(fs.Volume(container, tmp_path / "mnt", args=args, **kwargs))
-        assert started[-1].first[0] == fs.READY, started[-1].first
-        return started[-1]
-
-    yield one
-    for volume in started:
-        volume.abandon()
-
-
-def error_of(call, *args, **kwargs):
-    with pytest.raises(OSError) as caught:
-        call(*args, **kwargs)
-    return caught.value.errno
+pytestmark = needs_mount
 
 
 def ended(volume):
@@ -67,15 +30,6 @@ def disconnected(*args, **kwargs):
     yield f
     with contextlib.suppress(OSError):
         f.close()
-
-
-def damage(container):
-    """Flips a bit of the first block of data."""
-    with open(container, "r+b") as f:
-        f.seek(DATA_AREA + 100)
-        byte = f.read(1)[0]
-        f.seek(DATA_AREA + 100)
-        f.write(bytes([byte ^ 1]))
 
 
 def test_sigterm_in_use_keeps_what_only_the_kernel_knew_of(start, container):

@@ -7,59 +7,21 @@ import fcntl
 import hashlib
 import mmap
 import os
-import pathlib
 import random
 import select
 import signal
 import stat
 import subprocess
-import sys
 
 import pytest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-
 import fs_support as fs
-from conftest import needs_fuse
+from fs_fixtures import built, container, damage, error_of, mnt, needs_mount, start
 
 SIZE = 128 << 20
 RENAME_NOREPLACE, RENAME_EXCHANGE = 1, 2
 
-pytestmark = [needs_fuse, pytest.mark.skipif(os.geteuid() != 0, reason="mount(2) needs root")]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def built():
-    fs.build()
-
-
-@pytest.fixture
-def container(tmp_path):
-    fs.tool("create", tmp_path / "volume.cv", SIZE)
-    return tmp_path / "volume.cv"
-
-
-@pytest.fixture
-def start(container, tmp_path):
-    """Starts the volume process; whatever a test leaves is ended."""
-    started = []
-
-    def one(**kwargs):
-        started.append(fs.Volume(kwargs.pop("container", container), tmp_path / "mnt", **kwargs))
-        return started[-1]
-
-    yield one
-    for volume in started:
-        volume.abandon()
-
-
-@pytest.fixture
-def mnt(start):
-    volume = start()
-    assert volume.first[0] == fs.READY, volume.first
-    yield volume.point
-    volume.close()
-    assert volume.errors == ""
+pytestmark = needs_mount
 
 
 def renameat2(old, new, flags):
@@ -67,12 +29,6 @@ def renameat2(old, new, flags):
     if fs.libc.renameat2(at, os.fsencode(old), at, os.fsencode(new), flags):
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code))
-
-
-def error_of(call, *args, **kwargs):
-    with pytest.raises(OSError) as caught:
-        call(*args, **kwargs)
-    return caught.value.errno
 
 
 def test_reads_back_what_was_written(mnt):
@@ -316,7 +272,6 @@ def test_a_tree_survives_remounts(start, container, tmp_path):
     digests = {}
     for round_ in range(3):
         volume = start()
-        assert volume.first[0] == fs.READY
         for name, digest in digests.items():
             assert hashlib.sha256((volume.point / name).read_bytes()).digest() == digest
         for i in range(50):
@@ -340,7 +295,6 @@ def test_kill_keeps_everything_fsynced(start, container):
         (volume.point / "churn").write_bytes(os.urandom(100_000))
     volume.kill()
     again = start()
-    assert again.first[0] == fs.READY, again.first
     for i in range(40):
         assert (again.point / f"f{i}").read_bytes() == b"%d" % i * 5000
     again.close()
@@ -441,7 +395,7 @@ def test_read_only_mount_changes_nothing(start, container):
     (volume.point / "f").write_text("x")
     volume.close()
     before = hashlib.sha256(container.read_bytes()).digest()
-    volume = start(args=["--read-only"])
+    volume = start("--read-only")
     assert (volume.point / "f").read_text() == "x"
     assert error_of(os.mkdir, volume.point / "d") == errno.EROFS
     volume.close()
@@ -460,19 +414,19 @@ def assert_failed(volume, code):
 
 def test_refuses_a_wrong_key(start, container):
     before = hashlib.sha256(container.read_bytes()).digest()
-    assert_failed(start(key=bytes(32)), 24)
+    assert_failed(start(key=bytes(32), first=fs.FAILED), 24)
     assert hashlib.sha256(container.read_bytes()).digest() == before
 
 
 def test_refuses_a_key_of_a_wrong_length(start):
-    assert_failed(start(key=fs.KEY + b"x"), 1)
-    assert_failed(start(key=fs.KEY[:31]), 1)
+    assert_failed(start(key=fs.KEY + b"x", first=fs.FAILED), 1)
+    assert_failed(start(key=fs.KEY[:31], first=fs.FAILED), 1)
 
 
 def test_refuses_what_is_no_volume(start, tmp_path):
     other = tmp_path / "other"
     other.write_bytes(bytes(40 << 20))
-    assert_failed(start(container=other), 24)
+    assert_failed(start(of=other, first=fs.FAILED), 24)
 
 
 def test_refuses_a_newer_format(start, container):
@@ -480,16 +434,16 @@ def test_refuses_a_newer_format(start, container):
         for slot in range(4):
             f.seek(slot * (4 << 20) + 8)
             f.write(b"\2")
-    assert_failed(start(), 23)
+    assert_failed(start(first=fs.FAILED), 23)
 
 
 def test_refuses_an_older_generation(start):
-    assert_failed(start(args=["--min-generation", "1000"]), 21)
+    assert_failed(start("--min-generation", "1000", first=fs.FAILED), 21)
 
 
 def test_refuses_a_cut_container(start, container):
     os.truncate(container, SIZE // 2)
-    assert_failed(start(), 20)
+    assert_failed(start(first=fs.FAILED), 20)
 
 
 def test_second_opener_is_refused_while_mounted(start, container):
@@ -507,12 +461,7 @@ def test_damage_is_an_io_error_with_a_line(start, container):
     volume = start()
     (volume.point / "f").write_bytes(os.urandom(400_000))
     volume.close()
-    with open(container, "r+b") as f:
-        data = f.read()
-        # data was written to the data area only: it starts behind a 32nd of the volume
-        first = (3076 + 512 + SIZE // 4096 // 32) * 4096
-        f.seek(first + 100)
-        f.write(bytes([data[first + 100] ^ 1]))
+    damage(container)
     volume = start()
     assert error_of((volume.point / "f").read_bytes) == errno.EIO
     volume.close()

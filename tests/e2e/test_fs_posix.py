@@ -15,12 +15,11 @@ import time
 
 import pytest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 import fs_support as fs
 import volume_reader
-from conftest import needs_fuse
+from fs_fixtures import built, container, error_of, needs_mount, start
 
 SIZE = 64 << 20
 KEEP, PUNCH, ZERO, COLLAPSE = 1, 2, 16, 8
@@ -28,39 +27,19 @@ CAPABILITY = bytes.fromhex("0100000200200000000000000000000000000000")
 ACCESS, DEFAULT = "system.posix_acl_access", "system.posix_acl_default"
 USER_OBJ, USER, GROUP_OBJ, MASK, OTHER = 1, 2, 4, 16, 32
 
-pytestmark = [needs_fuse, pytest.mark.skipif(os.geteuid() != 0, reason="mount(2) needs root")]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def built():
-    fs.build()
-
-
-@pytest.fixture
-def container(tmp_path):
-    os.chmod(tmp_path, 0o755)
-    fs.tool("create", tmp_path / "volume.cv", SIZE)
-    return tmp_path / "volume.cv"
+pytestmark = needs_mount
 
 
 @pytest.fixture(params=["on", "off"])
-def mnt(container, tmp_path, request):
-    volume = fs.Volume(container, tmp_path / "mnt", args=["-o", f"writeback={request.param}"])
-    assert volume.first[0] == fs.READY, volume.first
+def mnt(start, container, request):
+    """A directory that everybody may write, with the kernel's writeback cache and without."""
+    os.chmod(container.parent, 0o755)
+    volume = start("-o", f"writeback={request.param}")
     os.chmod(volume.point, 0o777)
     yield volume.point
-    try:
-        volume.close()
-        assert volume.errors == ""
-        assert b"problems=0" in fs.tool("check", container).stdout
-    finally:
-        volume.abandon()
-
-
-def error_of(call, *args, **kwargs):
-    with pytest.raises(OSError) as caught:
-        call(*args, **kwargs)
-    return caught.value.errno
+    volume.close()
+    assert volume.errors == ""
+    assert b"problems=0" in fs.tool("check", container).stdout
 
 
 def fallocate(fd, mode, offset, length):
@@ -140,8 +119,8 @@ def test_attributes_of_the_administrator_are_hidden_from_others(mnt):
     assert as_user("os.setxattr('f', 'trusted.w', b'y')", mnt).returncode != 0
 
 
-def test_attributes_and_lists_outlive_the_mount(container, tmp_path):
-    volume = fs.Volume(container, tmp_path / "mnt")
+def test_attributes_and_lists_outlive_the_mount(start, container):
+    volume = start()
     (volume.point / "f").touch()
     os.mkdir(volume.point / "d")
     values = {f"user.{i}": os.urandom(i * 13) for i in range(60)}
@@ -153,7 +132,7 @@ def test_attributes_and_lists_outlive_the_mount(container, tmp_path):
     seen = volume_reader.Volume(container, fs.KEY).describe()
     assert seen["/f"]["xattrs"] == {k: v.hex() for k, v in values.items()}
     assert seen["/d"]["xattrs"] == {DEFAULT: named(1234, 6).hex()}
-    again = fs.Volume(container, tmp_path / "mnt")
+    again = start()
     assert {n: os.getxattr(again.point / "f", n) for n in os.listxattr(again.point / "f")} == values
     os.unlink(again.point / "f")
     os.rmdir(again.point / "d")

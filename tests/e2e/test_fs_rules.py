@@ -15,17 +15,14 @@ import shutil
 import signal
 import stat
 import subprocess
-import sys
 import tempfile
 
 import pytest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-
 import fs_support as fs
-from conftest import needs_fuse
+from fs_fixtures import needs_mount
 
-pytestmark = [needs_fuse, pytest.mark.skipif(os.geteuid() != 0, reason="mount(2) needs root")]
+pytestmark = needs_mount
 
 SIZE = 96 << 20
 USER = 1234

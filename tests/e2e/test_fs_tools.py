@@ -9,24 +9,12 @@ import sys
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 import fs_support as fs
 import volume_reader
-from conftest import needs_fuse
+from fs_fixtures import built, needs_mount, start
 
 SIZE = 64 << 20
-def mounts(test):
-    """Needs a FUSE mount."""
-    return needs_fuse(pytest.mark.skipif(os.geteuid() != 0, reason="mount(2) needs root")(test))
-
-
-@pytest.fixture(scope="module", autouse=True)
-def built():
-    fs.build()
-    if "CONCLAVE_BUILD" not in os.environ:
-        subprocess.run(["make", "-s", "-C", str(fs.ROOT), "build/bin/conclave"], check=True,
-                       stdout=subprocess.DEVNULL)
 
 
 def volume(*args, key=fs.KEY, also=None, want=0):
@@ -66,19 +54,6 @@ def container(tmp_path, source):
     fs.tool("create", tmp_path / "volume.cv", SIZE)
     fs.tool("import", tmp_path / "volume.cv", source)
     return tmp_path / "volume.cv"
-
-
-@pytest.fixture
-def start(container, tmp_path):
-    started = []
-
-    def one(**kwargs):
-        started.append(fs.Volume(container, tmp_path / "mnt", **kwargs))
-        return started[-1]
-
-    yield one
-    for one_volume in started:
-        one_volume.abandon()
 
 
 def same(a, b):
@@ -185,7 +160,7 @@ def test_salvage_copies_out_what_is_intact(container, source, tmp_path):
     same(source, tmp_path / "most")
 
 
-@mounts
+@needs_mount
 def test_rekey_goes_on_while_mounted_and_over_a_kill(start, container, source):
     mounted = start()
     # slow enough that it cannot end before the kill

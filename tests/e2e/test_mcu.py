@@ -89,11 +89,7 @@ def test_budgets_hold(board):
 
 def test_only_the_measured_firmware_is_given_a_key(three):
     for name, digest, want in (("same", firmware_digest(), 0), ("other", "00" * 32, DENIED)):
-        image = three.dir / f"{name}.img"
-        three.device(name, 2, "--image", image, "--measure", f"firmware={digest}", mcu=True,
-                     install=False)
-        measured = mcu.Board(three.dir / f"{name}.flash", image)
-        measured.set_addresses(three.addresses(), timeout_s=3)
+        measured = mcu.board(three, name, "--measure", f"firmware={digest}", timeout_s=3)
         boot = measured.boot(want=want)
         assert ("measurement_mismatch" in boot.out) == (want == DENIED)
 

@@ -35,12 +35,8 @@ def device(fleet, name, conclave, **policy):
     settings, rules = fleet.dir / f"{name}.json", fleet.dir / f"{name}-policy.json"
     settings.write_text(json.dumps({"password": "correct horse battery", "conclave": conclave}))
     rules.write_text(json.dumps({**POLICY, **policy}))
-    image = fleet.dir / f"{name}.img"
-    dev = fleet.device(name, 2, "--image", image, "--settings", settings, "--policy", rules,
-                       mcu=True)
-    board = mcu.Board(fleet.dir / f"{name}.flash", image)
-    board.set_addresses(fleet.addresses())
-    return board, wire.Device(dev.state)
+    board = mcu.board(fleet, name, "--settings", settings, "--policy", rules, install=True)
+    return board, wire.Device(fleet.devices[name].state)
 
 
 @pytest.fixture(scope="module")

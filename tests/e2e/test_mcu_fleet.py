@@ -16,14 +16,7 @@ pytestmark = [
 
 def test_fifty_boards_boot_at_once(fleet):
     fleet.gateways(3)
-    boards = []
-    for i in range(BOARDS):
-        name = f"board-{i}"
-        image = fleet.dir / f"{name}.img"
-        fleet.device(name, 2, "--image", image, mcu=True, install=False)
-        board = mcu.Board(fleet.dir / f"{name}.flash", image)
-        board.set_addresses(fleet.addresses(), timeout_s=300)
-        boards.append(board)
+    boards = [mcu.board(fleet, f"board-{i}", timeout_s=300) for i in range(BOARDS)]
     # by instructions: fifty emulators share this machine's processors, a real board has its own
     running = [(b, subprocess.Popen(b.command("-icount", "shift=3"), stdin=subprocess.DEVNULL,
                                     stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,

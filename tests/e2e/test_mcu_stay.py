@@ -25,12 +25,8 @@ def board(fleet, name, conclave, stay_s=0, lease_s=0, timeout_s=30):
     settings, policy = fleet.dir / f"{name}.json", fleet.dir / f"{name}-policy.json"
     settings.write_text(json.dumps({"name": "pump-7", "conclave": conclave}))
     policy.write_text(json.dumps({**POLICY, "lease_seconds": lease_s}))
-    image = fleet.dir / f"{name}.img"
-    fleet.device(name, 2, "--image", image, "--settings", settings, "--policy", policy, mcu=True,
-                 install=False)
-    b = mcu.Board(fleet.dir / f"{name}.flash", image)
-    b.set_addresses(fleet.addresses(), timeout_s=timeout_s, stay_s=stay_s)
-    return b
+    return mcu.board(fleet, name, "--settings", settings, "--policy", policy,
+                     timeout_s=timeout_s, stay_s=stay_s)
 
 
 def console_until(process, line):
