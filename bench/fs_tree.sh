@@ -1,10 +1,7 @@
 #!/bin/sh
 # fs_tree.sh OUT.tar: a source tree to unpack and walk: the distribution's source package of git.
 set -eu
-die() {
-	printf 'fs_tree.sh: %s\n' "$*" >&2
-	exit 1
-}
+hint='put a tar of a source tree at OUT.tar'
 [ $# -eq 1 ] || { echo 'usage: fs_tree.sh OUT.tar' >&2; exit 2; }
 here=$(cd "$(dirname "$0")/.." && pwd)
 . "$here/deploy/debian-source.sh"

@@ -17,20 +17,13 @@ set -eu
 PINNED='civetweb 1.15+dfsg ec372e9737bc820118bbb735f46a07d41f795814ca0f38bc6e67048e7a460f33
 civetweb 1.16+dfsg 41dbfd68cd3b914ce440a5813f21058813b61a972600cc04fb8233a0d2d04fe4'
 
-say() { printf '  CIVETWEB %s\n' "$*"; }
-die() {
-	printf 'civetweb.sh: %s\n' "$*" >&2
-	printf 'civetweb.sh: without a Debian mirror, unpack CivetWeb 1.15 or 1.16 and set CIVETWEB_SRC=DIR\n' >&2
-	exit 1
-}
+label=CIVETWEB
+hint='unpack CivetWeb 1.15 or 1.16 and set CIVETWEB_SRC=DIR'
 
-[ $# -eq 1 ] || { echo 'usage: civetweb.sh OUTDIR' >&2; exit 2; }
 here=$(cd "$(dirname "$0")/.." && pwd)
-mkdir -p "$1"
-out=$(cd "$1" && pwd)
-cache=${CIVETWEB_CACHE:-$here/build/civetweb-src}
-
 . "$here/deploy/debian-source.sh"
+out_open "$@"
+cache=${CIVETWEB_CACHE:-$here/build/civetweb-src}
 
 work=$(mktemp -d "$out/.work.XXXXXX")
 trap 'rm -rf "$work"' EXIT INT TERM

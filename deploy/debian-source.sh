@@ -6,7 +6,22 @@
 #
 # The caller sets  PINNED  lines of "name version SHA-256 of the .orig.tar"
 #                  cache   directory for what was downloaded
-# and has the functions say and die, which each print a line; die ends the program.
+#                  label   what its lines of progress begin with
+#                  hint    what to do where there is no mirror
+
+say() { printf '  %s %s\n' "$label" "$*"; }
+die() {
+	printf '%s: %s\n' "$(basename "$0")" "$*" >&2
+	printf '%s: without a Debian mirror, %s\n' "$(basename "$0")" "$hint" >&2
+	exit 1
+}
+
+# out_open ARGUMENTS: sets $out to the directory that is the program's only argument.
+out_open() {
+	[ $# -eq 1 ] || { echo "usage: $(basename "$0") OUTDIR" >&2; exit 2; }
+	mkdir -p "$1"
+	out=$(cd "$1" && pwd)
+}
 
 # The machine's own Debian archive entries as deb-src lines, in deb822 form. Other archives
 # (vendors' packages) are left out: the suite must be this release or its updates.

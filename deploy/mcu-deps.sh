@@ -17,19 +17,13 @@ cjson 1.7.15 5308fd4bd90cef7aa060558514de6a1a4a0819974a26e6ed13973c5f624c24b2
 cjson 1.7.18 3aa806844a03442c00769b83e99970be70fbef03735ff898f4811dd03b9f5ee5'
 NAMES='mbedtls lwip cjson'
 
-say() { printf '  MCU-DEPS %s\n' "$*"; }
-die() {
-	printf 'mcu-deps.sh: %s\n' "$*" >&2
-	printf 'mcu-deps.sh: without a Debian mirror, unpack the three sources and set MCU_SRC=DIR\n' >&2
-	exit 1
-}
+label=MCU-DEPS
+hint='unpack the three sources and set MCU_SRC=DIR'
 
-[ $# -eq 1 ] || { echo 'usage: mcu-deps.sh OUTDIR' >&2; exit 2; }
 here=$(cd "$(dirname "$0")/.." && pwd)
-mkdir -p "$1"
-out=$(cd "$1" && pwd)
-cache=${MCU_CACHE:-$here/build/mcu-src}
 . "$here/deploy/debian-source.sh"
+out_open "$@"
+cache=${MCU_CACHE:-$here/build/mcu-src}
 
 complete() { [ -f "$1/mbedtls/library/ssl_tls.c" ] && [ -f "$1/lwip/src/core/tcp.c" ] && [ -f "$1/cjson/cJSON.c" ]; }
 
