@@ -29,6 +29,11 @@ static const char *const passed_on[] = { "atime", "noatime", "log_paths", "write
 static const char *const ignored[] = { "defaults", "auto", "noauto", "_netdev", "nofail", "user",
 	"nouser", "users", "owner", "group", "nodiratime", "diratime", "loud", "silent" };
 
+/* mount(8) keeps words that are its own defaults to itself; these spellings come through. */
+static const struct {
+	const char *word, *means;
+} spelled_out[] = { { "dev=on", "dev" }, { "suid=on", "suid" }, { "atime=on", "atime" } };
+
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 static bool among(const char *const *words, size_t count, const char *word)
@@ -135,6 +140,9 @@ static bool take_setting(struct settings *s, const char *word)
 {
 	const char *value;
 
+	for (size_t i = 0; i < COUNT(spelled_out); i++)
+		if (strcmp(spelled_out[i].word, word) == 0)
+			word = spelled_out[i].means;
 	if (strcmp(word, "ro") == 0 || strcmp(word, "rw") == 0)
 		s->read_only = word[1] == 'o';
 	else if (strcmp(word, "allow_other") == 0 || strcmp(word, "noallow_other") == 0)

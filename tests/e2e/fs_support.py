@@ -10,6 +10,7 @@ import signal
 import socket
 import struct
 import subprocess
+import time
 import fcntl
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -21,6 +22,7 @@ WAIT_S = 60  # a limit for a hung process, not a wait
 READY, FAILED, CLOSED, STATUS, IDLE, SYNC, UNMOUNT, QUERY, REKEY = 1, 2, 3, 4, 5, 16, 17, 18, 19
 MESSAGE = struct.Struct("<IIQII2048s")
 MNT_DETACH = 2
+CLOCK_REALTIME_COARSE = 5
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -45,6 +47,13 @@ def mount_fuse(point, fd):
     options = f"fd={fd},rootmode=40000,user_id=0,group_id=0,default_permissions,allow_other"
     if libc.mount(b"conclave", str(point).encode(), b"fuse.conclave", 6, options.encode()):
         raise OSError(ctypes.get_errno(), "mount")
+
+
+def wait_for_the_clock():
+    """File times move with the kernel's tick: two changes within one look equal."""
+    before = time.clock_gettime_ns(CLOCK_REALTIME_COARSE)
+    while time.clock_gettime_ns(CLOCK_REALTIME_COARSE) == before:
+        pass
 
 
 def fill(path, step):

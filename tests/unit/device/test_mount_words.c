@@ -32,6 +32,14 @@ static void the_last_word_wins(void **state)
 	assert_int_equal(taken("sync,suid").mount_flags, MS_NODEV | MS_SYNCHRONOUS);
 }
 
+static void defaults_of_mount_come_through_spelled_out(void **state)
+{
+	(void)state;
+	assert_int_equal(taken("dev=on").mount_flags, MS_NOSUID);
+	assert_int_equal(taken("suid=on").mount_flags, MS_NODEV);
+	assert_string_equal(taken("atime=on").volume_words, "atime");
+}
+
 static void sizes_and_times_have_units(void **state)
 {
 	(void)state;
@@ -58,7 +66,7 @@ static void a_word_that_is_not_understood_is_named(void **state)
 {
 	static const char *const wrong[] = { "nonsense", "cache=", "cache=16", "cache=0M",
 		"cache=16MB", "cache=5G", "cache=99999999999999999999M", "idle=", "idle=0",
-		"idle=500ms", "idle=9000h", "idle=x", "ro ", " ro", "RO", "x", "atime=1" };
+		"idle=500ms", "idle=9000h", "idle=x", "ro ", " ro", "RO", "x", "atime=1", "exec=on", "suid=off" };
 	char bad[MOUNT_WORD_MAX];
 
 	(void)state;
@@ -141,6 +149,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_last_word_wins),
+		cmocka_unit_test(defaults_of_mount_come_through_spelled_out),
 		cmocka_unit_test(sizes_and_times_have_units),
 		cmocka_unit_test(what_is_for_others_does_nothing),
 		cmocka_unit_test(a_word_that_is_not_understood_is_named),
