@@ -205,7 +205,11 @@ install: all ## install to DESTDIR and PREFIX
 	install -d $(DESTDIR)$(PREFIX)/lib/sysusers.d $(DESTDIR)$(PREFIX)/lib/tmpfiles.d
 	install -m 644 deploy/conclave.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/conclave.conf
 	install -m 644 deploy/conclave.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/conclave.conf
-	install -m 644 README.md docs/*.md deploy/*.ini.example deploy/*.mount deploy/*.automount $(DESTDIR)$(PREFIX)/share/doc/conclave
+	install -d $(DESTDIR)$(PREFIX)/share/doc/conclave/examples $(DESTDIR)$(PREFIX)/share/doc/conclave/mcu-client
+	install -m 644 README.md docs/*.md docs/policy.schema.json deploy/*.ini.example deploy/*.mount deploy/*.automount \
+		$(DESTDIR)$(PREFIX)/share/doc/conclave
+	install -m 644 docs/examples/* $(DESTDIR)$(PREFIX)/share/doc/conclave/examples
+	install -m 644 mcu-client/README.md $(DESTDIR)$(PREFIX)/share/doc/conclave/mcu-client
 
 help: ## list the targets
 	@grep -hE '^[a-z][a-zA-Z0-9_-]*:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'

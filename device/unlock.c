@@ -96,6 +96,14 @@ void unlock_close(struct unlock *u)
 	secret_free(u);
 }
 
+bool unlock_told_to_wait(const struct unlock *u, size_t member)
+{
+	const struct handshake_member *m = &u->handshake.members[member];
+
+	return !m->denied && m->fault == HANDSHAKE_FAULT_NONE &&
+	       (m->phase == HANDSHAKE_LATER || m->phase == HANDSHAKE_OUT);
+}
+
 const char *unlock_member_text(const struct unlock *u, size_t member)
 {
 	static char text[TRANSPORT_DETAIL_BUF + 64];
@@ -130,8 +138,12 @@ const char *unlock_member_text(const struct unlock *u, size_t member)
 	case HANDSHAKE_FAULT_SHARE:
 		return "sent a wrong share: the commitment does not hold";
 	}
-	if (m->phase == HANDSHAKE_LATER)
-		return "cannot answer now: try later";
+	if (unlock_told_to_wait(u, member)) {
+		snprintf(text, sizeof(text), "not now%s%s",
+			m->has_reason ? ": " : ": it does not say why, try later",
+			m->has_reason ? reason_code(m->reason) : "");
+		return text;
+	}
 	return u->handshake.outcome == CV_OK && u->handshake.finished ?
 		"not needed: others were faster" :
 		"answers, but not enough others do";

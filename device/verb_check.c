@@ -39,6 +39,15 @@ static void print_json(const struct unlock *u, enum cv_err err)
 	cJSON_Delete(doc);
 }
 
+/* Who is told to wait has no deadline to blame. */
+static const char *why_not(const struct unlock *u, enum cv_err err)
+{
+	for (size_t i = 0; i < u->identity.share_set.count; i++)
+		if (err == CV_ERR_TIMEOUT && unlock_told_to_wait(u, i))
+			return "not now";
+	return cv_err_text(err);
+}
+
 static void print_text(const struct unlock *u, enum cv_err err)
 {
 	for (size_t i = 0; i < u->identity.share_set.count; i++)
@@ -50,7 +59,7 @@ static void print_text(const struct unlock *u, enum cv_err err)
 			u->identity.share_set.threshold);
 	else
 		printf("no: %s: %zu of %u gateways would release, %u are needed\n",
-			cv_err_text(err), handshake_shares(&u->handshake),
+			why_not(u, err), handshake_shares(&u->handshake),
 			u->identity.share_set.count, u->identity.share_set.threshold);
 }
 

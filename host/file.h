@@ -50,6 +50,7 @@ CV_MUST_CHECK enum cv_err file_write_descriptor(int fd, const void *data, size_t
 /*
  * Temporary file in the same directory, fsync, rename over `path`, fsync of the directory. After
  * CV_OK the new content is durable; at any crash point `path` holds the old or the new content.
+ * CV_ERR_EXISTS if something else than a regular file has that name: nothing changes.
  */
 CV_MUST_CHECK enum cv_err file_write_atomic(
 	const char *path, const void *data, size_t len, mode_t mode);

@@ -72,13 +72,21 @@ static enum cv_err fill_and_close(int fd, const void *data, size_t len, mode_t m
 	return err;
 }
 
+/* A device, a pipe or a link is not ours to replace: root would lose /dev/null to an option's value. */
+static bool may_replace(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) != 0 || S_ISREG(st.st_mode) || S_ISDIR(st.st_mode);
+}
+
 static enum cv_err write_file(
 	const char *path, const void *data, size_t len, mode_t mode, bool replace)
 {
 	char temp[FILE_PATH_BUF];
 	char dir[FILE_PATH_BUF];
 	int fd = -1;
-	enum cv_err err = parent_of(dir, path);
+	enum cv_err err = !replace || may_replace(path) ? parent_of(dir, path) : CV_ERR_EXISTS;
 
 	if (err == CV_OK)
 		err = open_temporary(&fd, temp, path);

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <sodium.h>
+
 #include "host/log.h"
 #include "host/secret.h"
 #include "protocol/base64url.h"
@@ -109,8 +111,13 @@ static enum cv_err add_pcr(cJSON *section, const char *text, const struct tpm_qu
 			text);
 		return CV_ERR_ARGUMENT;
 	}
-	if (text[digits] == '\0')
+	if (text[digits] == '\0') {
 		memcpy(value, quote->pcrs[place], sizeof(value));
+		if (sodium_is_zero(value, sizeof(value)))
+			log_warning("--pcr: %s: it is zero on this device: nothing is measured into "
+				    "it, and the rule will tell no boot from another",
+				text);
+	}
 	hex_encode(hex, value, sizeof(value));
 	values = cJSON_GetObjectItemCaseSensitive(section, name);
 	if (values == NULL)

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "host/clock.h"
 #include "host/log.h"
 #include "protocol/base64url.h"
 #include "protocol/json_get.h"
@@ -41,7 +42,7 @@ static void show_local(struct context *ctx, const struct device_record *r)
 
 static void show_remote(struct context *ctx, const struct op_errand *e)
 {
-	char state[32] = "?", group[CV_ID_BUF];
+	char state[32] = "?", group[CV_ID_BUF], when[CLOCK_TEXT_BUF] = "never";
 	uint64_t version = 0, last = 0;
 
 	if (json_get_text(e->result.body, "state", state, sizeof(state)) != CV_OK ||
@@ -52,9 +53,10 @@ static void show_remote(struct context *ctx, const struct op_errand *e)
 		last = 0;
 	if (json_get_text(e->result.body, "group", group, sizeof(group)) != CV_OK)
 		group[0] = '\0';
-	say(ctx, "gateway %-12s %s, policy %s%s%llu, last release %llu", e->gateway.id, state, group,
-		group[0] != '\0' ? " " : "", (unsigned long long)version,
-		(unsigned long long)last);
+	if (last != 0)
+		clock_format_utc(when, (int64_t)last);
+	say(ctx, "gateway %-12s %s, policy %s%s%llu, last release %s", e->gateway.id, state, group,
+		group[0] != '\0' ? " " : "", (unsigned long long)version, when);
 }
 
 /* How many say what; a gateway that was not asked says nothing. */

@@ -73,8 +73,10 @@ static enum cv_err check_certificate(const struct enroll_case *c,
 		clock_wall_s(), why);
 	if (err == CV_OK)
 		return CV_OK;
-	log_error("device %s: its TPM is not believed: %s (key %s)", c->device,
-		why[0] != '\0' ? why : cv_err_text(err), key_hash);
+	log_error("device %s: its TPM is not believed: %s: its maker's root and intermediate "
+		  "certificates belong into %s, or, if the maker's papers name it, key %s into "
+		  "%s/tpm-allow",
+		c->device, why[0] != '\0' ? why : cv_err_text(err), roots, key_hash, c->fleet->dir);
 	return err == CV_ERR_SIGNATURE || err == CV_ERR_NOT_FOUND ? CV_ERR_DENIED : err;
 }
 

@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import pty
+import re
 import select
 import shutil
 import signal
@@ -112,6 +113,25 @@ def test_a_bad_passphrase_makes_no_fleet(workdir, phrase):
     conclave("fleet", "init", "--name", "home", "--fleet", workdir / "fleet", "--passphrase-fd",
              "{g0}", give=[phrase], want=INTERNAL)
     assert os.listdir(workdir) == []
+
+
+def test_the_manual_page_has_every_verb_that_help_lists():
+    page = (ROOT / "docs" / "man" / "conclave.1").read_text()
+    synopsis = page.split(".Sh SYNOPSIS")[1].split(".Sh ")[0]
+    verbs = re.findall(r"^  ([a-z]+(?: [a-z-]+)?)(?: [A-Z[|.a-z\] ]+)?   ", conclave("--help").out, re.M)
+    assert len(verbs) > 40
+    for verb in verbs:
+        assert re.search(rf"^\.Cm {verb}$", synopsis, re.M), verb
+        assert re.search(rf"^\.Cm {verb} :$|^\.Ss {verb}$", page, re.M), verb
+
+
+def test_what_the_documents_name_is_installed_with_them(workdir):
+    env = {k: v for k, v in os.environ.items() if not k.startswith("MAKE")}
+    listed = subprocess.run(
+        ["make", "-n", "-o", "all", "install", f"DESTDIR={workdir}", "PREFIX=/usr"], cwd=ROOT, env=env,
+        capture_output=True, text=True, check=True).stdout
+    for name in ("docs/policy.schema.json", "docs/examples/", "mcu-client/README.md"):
+        assert name in listed, name
 
 
 def test_an_existing_fleet_is_never_overwritten(workdir):

@@ -4,7 +4,7 @@ import json
 import re
 import threading
 
-from conftest import DENIED, OK, TOO_FEW, USAGE
+from conftest import DEADLINE, DENIED, OK, TOO_FEW, USAGE
 from test_policy import push, states, would_unlock
 
 
@@ -16,6 +16,21 @@ def try_in_vain(dev):
     """One attempt of the device's; how it ends is for others to test."""
     code = dev("key", "--fd", "{t0}", "--timeout", "2s", want=None, take=1).code
     assert code != OK
+
+
+def waiting(fleet):
+    """Requests that a gateway knows of, each once."""
+    return list(fleet.conclave("device", "requests", "--json").json["requests"])
+
+
+def asked(fleet, dev, gateways=2):
+    """The device's request, once all gateways have it: a slow machine may take several attempts."""
+    for _ in range(10):
+        try_in_vain(dev)
+        listed = fleet.conclave("device", "requests", "--json").json["requests"]
+        if [len(r["gateways"]) for r in listed.values()] == [gateways]:
+            break
+    return list(listed)
 
 
 def pending(fleet):
@@ -101,12 +116,37 @@ def test_a_frozen_fleet_releases_nothing_until_it_is_thawed(fleet):
     assert len(dev.key()) == 32
 
 
+def test_a_check_says_that_an_approval_is_what_is_missing(fleet):
+    fleet.gateways(2)
+    dev = fleet.device("d1", 2, "--group", "lamps")
+    push(fleet, version=1, approval="required")
+    told = dev("check", "--timeout", "30s", want=DEADLINE)
+    assert "gateway g1: not now: approval_required" in told.out
+    assert "no: not now: 0 of 2 gateways" in told.out
+
+
+def test_a_request_comes_back_after_a_restart_and_an_approval_outlives_one(fleet):
+    gateways = fleet.gateways(2)
+    dev = fleet.device("d1", 2, "--group", "lamps")
+    push(fleet, version=1, approval="required")
+    (number,) = asked(fleet, dev)
+    for g in gateways:
+        g.stop()
+        g.start()
+    assert waiting(fleet) == []
+    assert asked(fleet, dev) == [number]
+    fleet.conclave("device", "approve", number)
+    for g in gateways:
+        g.stop()
+        g.start()
+    assert len(dev.key()) == 32
+
+
 def test_an_approved_request_passes_on_the_next_try(fleet):
     fleet.gateways(2)
     dev = fleet.device("d1", 2, "--group", "lamps")
     push(fleet, version=1, approval="required")
-    try_in_vain(dev)
-    (number,) = fleet.conclave("device", "requests", "--json").json["requests"]
+    (number,) = asked(fleet, dev)
     fleet.conclave("device", "approve", "nonsense", want=USAGE)
     fleet.conclave("device", "approve", "1", want=DENIED)
     r = fleet.conclave("device", "approve", number, "--json").json

@@ -70,6 +70,16 @@ def test_a_chip_with_its_makers_certificate_joins(city, maker, workdir, tpm):
     assert shown["vouched"] == "certificate"
 
 
+def test_a_rule_on_a_pcr_without_measurements_is_warned_of(city, maker, workdir, tpm):
+    allow(city, ek_public(tpm))
+    tpm.run("tpm2_pcrextend", f"4:sha256={'ab' * 32}")
+    box = Box(city, workdir, "blank-1", tpm)
+    box.ask()
+    box.answer()
+    err = box.add("--pcr", "4", "--pcr", "7").err
+    assert "--pcr: 7: it is zero" in err and "--pcr: 4" not in err
+
+
 def firmware(tpm):
     tpm.create_ak()
     return f"{tpm_ref.attest_decode(tpm.quote(b't')['attest'])['firmware']:016x}"
@@ -87,6 +97,10 @@ def test_a_chip_that_nobody_vouches_for_is_refused_by_name(city, maker, workdir,
     box = Box(city, workdir, "nobody-1", tpm)
     result = box.ask(want=DENIED)
     assert key_hash(ek_public(tpm)) in result.err and "tpm-allow" in result.err
+    burn(tpm, Maker("stranger").certify(ek_public(tpm)))
+    result = box.ask(want=DENIED)
+    assert key_hash(ek_public(tpm)) in result.err and "tpm-allow" in result.err
+    assert str(city.path / "tpm-roots") in result.err and result.err.count("\n") == 1
     assert not pending(box) and not box.challenge.exists()
     allow(city, ek_public(tpm))
     box.ask()

@@ -93,6 +93,21 @@ static void write_new_never_replaces(void **state)
 	free(data);
 }
 
+static void a_pipe_or_a_link_is_never_replaced(void **state)
+{
+	const char *pipe = temp_path(state, "pipe"), *link = temp_path(state, "link");
+	struct stat st;
+
+	assert_int_equal(mkfifo(pipe, 0600), 0);
+	assert_int_equal(symlink(pipe, link), 0);
+	assert_int_equal(file_write_atomic(pipe, "x", 1, 0600), CV_ERR_EXISTS);
+	assert_int_equal(file_write_atomic(link, "x", 1, 0600), CV_ERR_EXISTS);
+	assert_int_equal(lstat(pipe, &st), 0);
+	assert_true(S_ISFIFO(st.st_mode));
+	assert_int_equal(lstat(link, &st), 0);
+	assert_true(S_ISLNK(st.st_mode));
+}
+
 static void leaves_no_temporary_file_behind_a_failure(void **state)
 {
 	assert_int_equal(mkdir(temp_path(state, "target"), 0700), 0);
@@ -218,6 +233,7 @@ int main(void)
 		T(reads_files_that_have_no_size),
 		T(never_waits_for_a_pipe),
 		T(write_new_never_replaces),
+		T(a_pipe_or_a_link_is_never_replaced),
 		T(leaves_no_temporary_file_behind_a_failure),
 		T(refuses_secrets_that_others_can_read),
 		T(refuses_secrets_through_a_link),
