@@ -78,6 +78,14 @@ static void op_init(void *user, struct fuse_conn_info *conn)
 	conn->max_background = BACKGROUND_MAX;
 	conn->congestion_threshold = BACKGROUND_MAX * 3 / 4;
 	conn->time_gran = 1;
+	m->greeted = true;
+}
+
+void mount_greeted(struct mount *m)
+{
+	if (!m->greeted)
+		return; /* of another major version: INIT comes again */
+	mount_readahead_set(&m->readahead_fd);
 	signal_event(m->ready_fd);
 }
 

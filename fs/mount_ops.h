@@ -29,6 +29,7 @@ struct mount {
 	atomic_bool hidden; /* content is read no more */
 	int fuse_fd;
 	int readahead_fd; /* mount_readahead.h; -1 once it was written to */
+	bool greeted; /* what the kernel can do is known */
 	bool writeback;
 	bool no_opendir; /* the kernel can do without OPENDIR */
 	bool acl;             /* the kernel checks access lists */
@@ -42,6 +43,8 @@ void mount_ops_files(struct fuse_lowlevel_ops *ops);
 void mount_ops_space(struct fuse_lowlevel_ops *ops);
 void mount_ops_xattrs(struct fuse_lowlevel_ops *ops);
 
+/* The reply to INIT is with the kernel: the mount answers from now on. */
+void mount_greeted(struct mount *m);
 /* Locks and returns the mount that a request is for. */
 struct mount *mount_lock(fuse_req_t req);
 void mount_unlock(struct mount *m);

@@ -5,11 +5,10 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "fs/mount_readahead.h"
-
 static _Thread_local bool asked;
 static _Thread_local uint32_t caller_uid, caller_gid;
 static _Thread_local bool reading; /* the request that this thread has at hand is READ */
+static _Thread_local bool greeting; /* it is INIT */
 
 bool mount_priv_asked(void)
 {
@@ -31,6 +30,7 @@ static void look_at(struct mount *m, const uint8_t *buf, size_t len)
 		return;
 	memcpy(&head, buf, sizeof(head));
 	reading = head.opcode == FUSE_READ;
+	greeting = head.opcode == FUSE_INIT;
 	caller_uid = head.uid;
 	caller_gid = head.gid;
 	counters_request(&m->counters, head.opcode);
@@ -87,9 +87,9 @@ static ssize_t write_reply(int fd, struct iovec *iov, int count, void *user)
 	if (reading)
 		count_read(m, iov, count);
 	n = writev(fd, iov, count);
-	/* the first reply is the one to INIT, which sets the kernel's own figure */
-	if (m->readahead_fd >= 0)
-		mount_readahead_set(&m->readahead_fd);
+	if (greeting)
+		mount_greeted(m);
+	greeting = false;
 	return n;
 }
 
