@@ -4,6 +4,7 @@
 
 #define NIBBLES 0x1111111111111111u
 #define ZONE_WANT_MAX 32 /* blocks of one write that still count as a small one */
+#define ZONE_CREDIT 256
 
 void alloc_resume(struct alloc *a, const struct super *s)
 {
@@ -168,6 +169,12 @@ void alloc_zone_set(struct alloc *a, uint64_t first, uint64_t count)
 	a->zone_first = first;
 	a->zone_count = count;
 	a->zone_used = 0;
+	a->zone_credit = ZONE_CREDIT;
+}
+
+void alloc_zone_credit(struct alloc *a)
+{
+	a->zone_credit = ZONE_CREDIT;
 }
 
 bool alloc_zone_low(const struct alloc *a)
@@ -175,20 +182,29 @@ bool alloc_zone_low(const struct alloc *a)
 	return a->zone_used >= a->zone_count / 4 * 3;
 }
 
-bool alloc_zone_again(struct alloc *a)
+enum cv_err alloc_free_in(struct alloc *a, uint64_t first, uint64_t count, uint64_t *unused)
 {
+	enum cv_err err = alloc_load(a, first);
 	const struct region *r;
-	uint64_t unused = 0;
 
-	if (a->zone_count == 0 || alloc_load(a, a->zone_first))
-		return false;
-	r = a->region[a->zone_first / REGION_BLOCKS];
-	for (uint64_t b = a->zone_first; b < a->zone_first + a->zone_count; b++) {
+	if (err)
+		return err;
+	r = region_of(a, first);
+	*unused = 0;
+	for (uint64_t b = first; b < first + count; b++) {
 		uint64_t bit = b % REGION_BLOCKS;
 
-		unused += ~r->busy[bit / 64] >> (bit % 64) & 1;
+		*unused += ~r->busy[bit / 64] >> (bit % 64) & 1;
 	}
-	if (unused < a->zone_count / 2)
+	return CV_OK;
+}
+
+bool alloc_zone_again(struct alloc *a)
+{
+	uint64_t unused;
+
+	if (a->zone_count == 0 || alloc_free_in(a, a->zone_first, a->zone_count, &unused) ||
+		unused < a->zone_count / 2)
 		return false;
 	a->zone_used = 0;
 	return true;
@@ -203,7 +219,7 @@ static bool take_in_zone(
 	uint64_t left = a->zone_count - a->zone_used;
 	uint64_t bit;
 
-	if (want > ZONE_WANT_MAX || left == 0 || alloc_load(a, at))
+	if (want > ZONE_WANT_MAX || want > a->zone_credit || left == 0 || alloc_load(a, at))
 		return false;
 	bit = find_free(a, i, at % REGION_BLOCKS, alloc_free_groups(a) > groups_left);
 	if (i * REGION_BLOCKS + bit >= at + left) {
@@ -214,6 +230,7 @@ static bool take_in_zone(
 	left -= *first - at;
 	*count = take_run(a, i, bit, want < left ? want : left, groups_left);
 	a->zone_used = *first + *count - a->zone_first;
+	a->zone_credit -= *count;
 	return *count > 0;
 }
 

@@ -52,6 +52,7 @@ struct alloc {
 	uint64_t zone_first; /* blocks that were written before, for small writes (ahead.h) */
 	uint64_t zone_count; /* 0: none */
 	uint64_t zone_used;  /* how far it was looked through */
+	uint64_t zone_credit; /* blocks of it that may go before the next fsync */
 	uint64_t pending_now; /* blocks freed in the running window, and so on */
 	uint64_t pending_cut;
 	uint64_t pending_before;
@@ -103,8 +104,13 @@ CV_MUST_CHECK enum cv_err alloc_take_data(
 	struct alloc *a, uint64_t want, uint64_t groups_left, uint64_t *first, uint64_t *count);
 /* From now on small writes take their blocks there while it has any. It lies in one region. */
 void alloc_zone_set(struct alloc *a, uint64_t first, uint64_t count);
+/* Somebody waits for a flush: what has no fsync behind it shall not use up the zone. */
+void alloc_zone_credit(struct alloc *a);
 /* It comes to its end, or there is none. */
 bool alloc_zone_low(const struct alloc *a);
+/* Blocks of a part of one region that may be taken. */
+CV_MUST_CHECK enum cv_err alloc_free_in(
+	struct alloc *a, uint64_t first, uint64_t count, uint64_t *unused);
 /* Once more from its start, if half of it has become free again. */
 bool alloc_zone_again(struct alloc *a);
 /* Gives back taken blocks that nothing came to use. */

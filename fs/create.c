@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "fs/ahead.h"
 #include "fs/checkpoint.h"
 #include "fs/inode.h"
 #include "fs/noise.h"
@@ -152,6 +153,8 @@ enum cv_err volume_create_store(
 		err = set_super(v, o, blocks);
 	if (!err && !o->full)
 		err = log_fill(&v->super->log, store);
+	if (!err && !o->full)
+		err = ahead_first(store, blocks, v->super->node_cursor);
 	if (!err)
 		err = make_tree(v);
 	if (!err)

@@ -155,6 +155,7 @@ static void *flusher(void *user)
 	bool dirty = false;
 
 	(void)pthread_mutex_lock(&v->lock);
+	ahead_begin(v);
 	for (;;) {
 		sleep_a_while(v, &due);
 		if (v->flush.stop)

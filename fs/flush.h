@@ -31,6 +31,7 @@ struct flush {
 	bool kick; /* a checkpoint is due */
 	bool ahead;     /* a zone is wanted (ahead.h) */
 	uint64_t waits; /* flush_wait since the last one */
+	uint64_t ahead_next; /* where to look for a zone next */
 	bool told; /* the log line about a frozen volume is written */
 	pthread_cond_t wake;
 };

@@ -70,13 +70,13 @@ CV_MUST_CHECK static inline enum cv_err store_resize(struct store *s, uint64_t b
 	return s->ops->resize ? s->ops->resize(s, bytes) : CV_ERR_NOT_SUPPORTED;
 }
 
-/* The content of a range is needed no more: its space goes back to what is below. */
 /* A part of the range has no place in the filesystem below yet. */
 static inline bool store_sparse(struct store *s, uint64_t offset, uint64_t len)
 {
 	return s->ops->sparse && s->ops->sparse(s, offset, len);
 }
 
+/* The content of a range is needed no more: its space goes back to what is below. */
 CV_MUST_CHECK static inline enum cv_err store_discard(
 	struct store *s, uint64_t offset, uint64_t len)
 {

@@ -1,5 +1,6 @@
 /* The allocator: space written ahead of small writes, and regions that come and go. */
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "fs/ahead.h"
@@ -76,6 +77,77 @@ static void small_writes_go_to_space_that_is_there(void **state)
 	close_sparse(v);
 }
 
+/* As if an fsync had come before. */
+static void write_synced(struct volume *v, uint64_t file, uint64_t at)
+{
+	alloc_zone_credit(&v->alloc);
+	write_at(v, file, at, "x", 1);
+}
+
+static blkcnt_t space_below(void)
+{
+	struct stat st;
+
+	assert_int_equal(fstat(container, &st), 0);
+	return st.st_blocks;
+}
+
+static void a_new_volume_has_a_zone_from_the_start(void **state)
+{
+	struct volume *v = open_sparse();
+	blkcnt_t before = space_below();
+
+	(void)state;
+	ahead_begin(v);
+	assert_int_equal(v->alloc.zone_count, SIZE / BLOCK_BYTES / 256);
+	assert_false(alloc_zone_low(&v->alloc));
+	write_at(v, make_file(v, "/f"), 0, "x", 1);
+	assert_int_equal(space_below(), before);
+	close_sparse(v);
+}
+
+static void what_is_not_fsynced_leaves_the_zone_alone(void **state)
+{
+	struct volume *v = open_sparse();
+	uint64_t file = make_file(v, "/f");
+
+	(void)state;
+	ahead_begin(v);
+	v->alloc.zone_credit = 8;
+	for (uint64_t i = 0; i < 64; i++)
+		write_at(v, file, i * BLOCK_BYTES, "x", 1);
+	assert_true(in_zone(&v->alloc, place_of(v, file, 7)));
+	assert_false(in_zone(&v->alloc, place_of(v, file, 8)));
+	assert_int_equal(v->alloc.zone_used, 8);
+	write_synced(v, file, 0);
+	assert_true(in_zone(&v->alloc, place_of(v, file, 0)));
+	close_sparse(v);
+}
+
+static void space_that_was_freed_makes_a_zone_without_a_write(void **state)
+{
+	static uint8_t data[1 << 20];
+	struct volume *v = open_sparse();
+	uint64_t large = make_file(v, "/large");
+	uint64_t file = make_file(v, "/f");
+	blkcnt_t before;
+
+	(void)state;
+	ahead_begin(v);
+	for (uint64_t i = 0; i < 8; i++)
+		write_at(v, large, i * sizeof(data), data, sizeof(data));
+	for (uint64_t i = 0; !alloc_zone_low(&v->alloc); i++)
+		write_synced(v, file, i * BLOCK_BYTES);
+	assert_int_equal(data_truncate(v, large, 0, NULL), CV_OK);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(checkpoint_run(v, SUPER_OPEN), CV_OK);
+	before = space_below();
+	prepare(v);
+	assert_false(alloc_zone_low(&v->alloc));
+	assert_int_equal(space_below(), before);
+	close_sparse(v);
+}
+
 static void a_used_up_zone_is_made_anew_or_used_again(void **state)
 {
 	struct volume *v = open_sparse();
@@ -86,13 +158,13 @@ static void a_used_up_zone_is_made_anew_or_used_again(void **state)
 	prepare(v);
 	first = v->alloc.zone_first;
 	for (uint64_t i = 0; !alloc_zone_low(&v->alloc); i++)
-		write_at(v, file, i * BLOCK_BYTES, "x", 1);
+		write_synced(v, file, i * BLOCK_BYTES);
 	/* all of it is in use: another one */
 	prepare(v);
 	assert_int_not_equal(v->alloc.zone_first, first);
 	first = v->alloc.zone_first;
 	while (!alloc_zone_low(&v->alloc))
-		write_at(v, file, 0, "y", 1);
+		write_synced(v, file, 0);
 	for (int i = 0; i < 3; i++)
 		assert_int_equal(checkpoint_run(v, SUPER_OPEN), CV_OK);
 	/* nearly all of it has come back */
@@ -196,6 +268,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(small_writes_go_to_space_that_is_there),
+		cmocka_unit_test(a_new_volume_has_a_zone_from_the_start),
+		cmocka_unit_test(what_is_not_fsynced_leaves_the_zone_alone),
+		cmocka_unit_test(space_that_was_freed_makes_a_zone_without_a_write),
 		cmocka_unit_test(a_used_up_zone_is_made_anew_or_used_again),
 		cmocka_unit_test(a_zone_keeps_no_space_back),
 		cmocka_unit_test(regions_are_let_go_of_and_found_again),
