@@ -54,7 +54,7 @@ def error_of(call, *args, **kwargs):
 
 
 def damage(container):
-    """Flips a bit of the first block of data, which is behind a 32nd of the volume."""
+    """Flips a bit of the first block of a large write: those begin behind a 32nd of the volume."""
     at = (3076 + 512 + container.stat().st_size // 4096 // 32) * 4096 + 100
     with open(container, "r+b") as f:
         f.seek(at)

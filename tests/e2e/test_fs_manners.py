@@ -128,7 +128,7 @@ def damaged(start, container):
     """A volume with one bad file at /dir/sub/file."""
     volume = start()
     os.makedirs(volume.point / "dir/sub")
-    (volume.point / "dir/sub/file\n").write_bytes(os.urandom(100_000))
+    (volume.point / "dir/sub/file\n").write_bytes(os.urandom(400_000))
     volume.close()
     damage(container)
     return "dir/sub/file\n"
