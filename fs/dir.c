@@ -264,6 +264,7 @@ enum cv_err dir_read(struct volume *v, uint64_t dir, uint64_t cookie, dir_entry 
 {
 	struct item_key key = { .object = dir, .type = ITEM_DIRENT };
 	enum cv_err err = CV_ERR_INTERNAL;
+	struct tree_place place = { 0 };
 	struct inode inode;
 
 	err = inode_get(v, dir, &inode);
@@ -279,7 +280,7 @@ enum cv_err dir_read(struct volume *v, uint64_t dir, uint64_t cookie, dir_entry 
 		size_t at = 0;
 		size_t len;
 
-		err = tree_next(&v->tree, &key, &value, &len);
+		err = tree_step(&v->tree, &place, &key, &value, &len);
 		if (err == CV_ERR_NOT_FOUND ||
 			(!err && (key.object != dir || key.type != ITEM_DIRENT)))
 			return CV_OK;

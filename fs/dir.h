@@ -51,7 +51,7 @@ CV_MUST_CHECK enum cv_err dir_readlink(struct volume *v, uint64_t object, char *
  * Names from `cookie` on (0: from the start) in a fixed order that changes elsewhere do not
  * disturb;
  * "." and ".." come first. `index` counts the names that share one cookie `next`: all of them or
- * none may be handed on. A result other than 0 stops.
+ * none may be handed on. A result other than 0 stops. It may look things up, but change nothing.
  */
 typedef int dir_entry(void *user, const struct dir_name *name, uint64_t object, uint32_t type,
 	uint64_t next, unsigned index);

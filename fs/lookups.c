@@ -135,6 +135,19 @@ uint32_t lookups_writers(const struct lookups *l, uint64_t object)
 	return find(l, object)->writers;
 }
 
+void lookups_told(struct lookups *l, uint64_t object, bool told)
+{
+	struct lookup *p = find(l, object);
+
+	if (p->object)
+		p->told = told;
+}
+
+bool lookups_is_told(const struct lookups *l, uint64_t object)
+{
+	return find(l, object)->told;
+}
+
 void lookups_failed(struct lookups *l, uint64_t object)
 {
 	struct lookup *p = find(l, object);

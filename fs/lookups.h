@@ -16,6 +16,7 @@ struct lookup {
 	uint64_t count;
 	uint32_t writers; /* open descriptors that may write */
 	bool failed;      /* bytes that were written into the kernel's cache found no room */
+	bool told;        /* the kernel has its attributes, and no reason to ask again */
 	uint64_t parent; /* where it was looked up last, for messages; 0: nowhere */
 };
 
@@ -38,6 +39,12 @@ uint32_t lookups_writers(const struct lookups *l, uint64_t object);
 void lookups_failed(struct lookups *l, uint64_t object);
 /* True once after each lookups_failed. */
 bool lookups_take_failure(struct lookups *l, uint64_t object);
+/*
+ * Whether the kernel has the attributes of an object as they are. A guess: when it is wrong, the
+ * kernel asks once more than it had to.
+ */
+void lookups_told(struct lookups *l, uint64_t object, bool told);
+bool lookups_is_told(const struct lookups *l, uint64_t object);
 /* It was moved; nothing happens if the kernel does not know it. */
 void lookups_move(struct lookups *l, uint64_t object, uint64_t parent);
 uint64_t lookups_parent(const struct lookups *l, uint64_t object);

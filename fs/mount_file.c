@@ -42,6 +42,8 @@ static void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 
 	if (mount_may_write(fi)) {
 		lookups_writer(&m->lookups, ino, -1);
+		/* with the close the kernel took its count of blocks for outdated */
+		lookups_told(&m->lookups, ino, false);
 		forget = is_empty(m, ino);
 	}
 	mount_unlock(m);
@@ -69,6 +71,8 @@ static void op_read(
 	if (!err)
 		err = data_read(m->volume, ino, (uint64_t)off, io->buf, size, &got);
 	e = mount_errno(m, err, ino, "read");
+	/* the kernel takes it that the access time has changed */
+	lookups_told(&m->lookups, ino, false);
 	if (!e)
 		mount_atime(m, ino, fi->flags);
 	mount_unlock(m);
@@ -206,7 +210,8 @@ static size_t add_entry_plus(struct listing *l, const struct dir_name *name, con
 	struct inode inode;
 	size_t need;
 
-	if (!is_dots(name)) {
+	/* what the kernel has already goes out as a mere name: it then does nothing with it */
+	if (!is_dots(name) && !lookups_is_told(&l->m->lookups, object)) {
 		l->err = inode_get(l->m->volume, object, &inode);
 		if (l->err)
 			return 0;
@@ -217,8 +222,10 @@ static size_t add_entry_plus(struct listing *l, const struct dir_name *name, con
 	need = fuse_add_direntry_plus(
 		l->req, l->buf + l->len, l->cap - l->len, text, &e, (off_t)next);
 	/* an entry that is handed over with its inode counts as a lookup */
-	if (need <= l->cap - l->len && e.ino)
+	if (need <= l->cap - l->len && e.ino) {
 		l->err = lookups_add(&l->m->lookups, object, l->dir);
+		lookups_told(&l->m->lookups, object, !l->err && e.attr_timeout > 0);
+	}
 	return need;
 }
 
@@ -251,7 +258,7 @@ static void list(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, bool pl
 	enum cv_err err = CV_ERR_INTERNAL;
 	int e;
 
-	l.buf = calloc(1, size ? size : 1);
+	l.buf = malloc(size ? size : 1);
 	if (!l.buf) {
 		fuse_reply_err(req, ENOMEM);
 		return;

@@ -47,6 +47,7 @@ enum cv_err mount_entry(
 	e->ino = object;
 	e->entry_timeout = TIMEOUT_S;
 	mount_stat(m, object, &inode, &e->attr, &e->attr_timeout);
+	lookups_told(&m->lookups, object, e->attr_timeout > 0);
 	return CV_OK;
 }
 
@@ -150,8 +151,10 @@ static void reply_attr(
 
 	if (!err)
 		err = inode_get(m->volume, ino, &inode);
-	if (!err)
+	if (!err) {
 		mount_stat(m, ino, &inode, &st, &timeout);
+		lookups_told(&m->lookups, ino, timeout > 0);
+	}
 	e = mount_errno(m, err, ino, what);
 	mount_unlock(m);
 	if (e) {

@@ -26,7 +26,8 @@ static void slot_set(uint8_t *s, const struct item_key *key, size_t at, size_t l
 
 void node_init(struct node *n, uint8_t level)
 {
-	memset(n, 0, sizeof(*n));
+	/* what is in the page counts as far as slots and heap reach */
+	memset(n, 0, offsetof(struct node, page));
 	n->level = level;
 	n->heap = NODE_PAGE_BYTES;
 }

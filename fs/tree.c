@@ -74,8 +74,12 @@ enum cv_err tree_get(struct tree *t, const struct item_key *key, const uint8_t *
 	return CV_OK;
 }
 
-enum cv_err tree_next(struct tree *t, struct item_key *key, const uint8_t **value, size_t *len)
+/* The leaf with the first item at or after *key, and its slot there. */
+static enum cv_err find_next(
+	struct tree *t, const struct item_key *from, const struct node **leaf, unsigned *slot)
 {
+	struct item_key key = *from;
+
 	for (;;) {
 		enum cv_err err = CV_ERR_INTERNAL;
 		struct item_key after = { 0 };
@@ -86,7 +90,7 @@ enum cv_err tree_next(struct tree *t, struct item_key *key, const uint8_t **valu
 
 		err = tree_root(t, &n);
 		while (!err && n->level > 0) {
-			i = node_find_child(n, key);
+			i = node_find_child(n, &key);
 			if (i + 1u < n->count) {
 				after = node_key(n, i + 1);
 				has_after = true;
@@ -95,16 +99,35 @@ enum cv_err tree_next(struct tree *t, struct item_key *key, const uint8_t **valu
 		}
 		if (err)
 			return err;
-		i = node_find(n, key, &exact);
-		if (i < n->count) {
-			*key = node_key(n, i);
-			*value = node_value(n, i, len);
+		*slot = node_find(n, &key, &exact);
+		*leaf = n;
+		if (*slot < n->count)
 			return CV_OK;
-		}
 		if (!has_after)
 			return CV_ERR_NOT_FOUND;
-		*key = after;
+		key = after;
 	}
+}
+
+enum cv_err tree_step(struct tree *t, struct tree_place *p, struct item_key *key,
+	const uint8_t **value, size_t *len)
+{
+	enum cv_err err = CV_OK;
+
+	if (!p->leaf || ++p->slot >= p->leaf->count)
+		err = find_next(t, key, &p->leaf, &p->slot);
+	if (err)
+		return err;
+	*key = node_key(p->leaf, p->slot);
+	*value = node_value(p->leaf, p->slot, len);
+	return CV_OK;
+}
+
+enum cv_err tree_next(struct tree *t, struct item_key *key, const uint8_t **value, size_t *len)
+{
+	struct tree_place p = { 0 };
+
+	return tree_step(t, &p, key, value, len);
 }
 
 enum cv_err tree_prepare(struct tree *t, const struct item_key *key)

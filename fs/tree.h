@@ -55,6 +55,17 @@ CV_MUST_CHECK enum cv_err tree_get(
 /* The first item at or after *key; *key is set to its key. CV_ERR_NOT_FOUND at the end. */
 CV_MUST_CHECK enum cv_err tree_next(
 	struct tree *t, struct item_key *key, const uint8_t **value, size_t *len);
+/*
+ * The same for a walk from item to item: begin with an empty place, and have *key just behind the
+ * item that came last. Without a descent for each item. The place ends where node pointers do, and
+ * with any change of the tree.
+ */
+struct tree_place {
+	const struct node *leaf;
+	unsigned slot;
+};
+CV_MUST_CHECK enum cv_err tree_step(struct tree *t, struct tree_place *p, struct item_key *key,
+	const uint8_t **value, size_t *len);
 
 CV_MUST_CHECK enum cv_err tree_prepare(struct tree *t, const struct item_key *key);
 /* Memory for `puts` more tree_put. */

@@ -262,3 +262,24 @@ def test_a_cached_listing_is_not_out_of_date(mnt):
     os.unlink(mnt / "link")
     os.symlink("two", mnt / "link")
     assert os.readlink(mnt / "link") == "two"
+
+
+def test_a_listing_of_what_the_kernel_knows_keeps_types_and_attributes_true(mnt):
+    """Entries that it has the attributes of go out as mere names; a change must still be seen."""
+    for i in range(300):
+        (mnt / f"f{i}").write_bytes(bytes(i))
+    os.mkdir(mnt / "d")
+    os.symlink("f1", mnt / "l")
+    for turn in range(3):
+        os.close(os.open(mnt / f"new{turn}", os.O_CREAT | os.O_WRONLY))  # the cached listing is gone
+        entries = {e.name: e for e in os.scandir(mnt)}
+        assert len(entries) == 302 + turn + 1
+        assert entries["d"].is_dir(follow_symlinks=False) and entries["l"].is_symlink()
+        for name, entry in entries.items():
+            st = os.lstat(mnt / name)
+            assert st.st_ino == entry.inode(), name
+            if name.startswith("f"):
+                assert st.st_size == int(name[1:]) + turn and st.st_blocks == 8 * (st.st_size > 0), name
+        for i in range(300):
+            with open(mnt / f"f{i}", "ab") as f:
+                f.write(b"+")
