@@ -31,7 +31,7 @@ static enum opcmd_result verify_second(struct keeper *k, struct opcmd *op, struc
 		if (!k->fleet.two_for_policy)
 			return OPCMD_OK;
 		snprintf(op->problem, sizeof(op->problem),
-			"the fleet's rules want a second operator's signature");
+			"the fleet's rules want a second operator's signature: `policy sign --second`");
 		return OPCMD_SIGNATURE;
 	}
 	if (json_get_text_ref(op->tree, "countersign", &text, &len) != CV_OK)

@@ -310,20 +310,30 @@ static void scan_begin(struct scan *s, const char *text, size_t len)
 	s->name_count = 0;
 }
 
-enum cv_err json_scan(const char *text, size_t len, size_t max)
+enum cv_err json_scan_to(const char *text, size_t len, size_t max, size_t *at)
 {
 	struct scan s;
 	enum cv_err err;
 
+	*at = 0;
 	if (len > max || len > UINT32_MAX)
 		return CV_ERR_TOO_LONG;
 	scan_begin(&s, text, len);
 	skip_space(&s);
 	err = scan_object(&s, 1);
-	if (err != CV_OK)
-		return err;
-	skip_space(&s);
-	return s.pos == s.end ? CV_OK : CV_ERR_FORMAT;
+	if (err == CV_OK) {
+		skip_space(&s);
+		err = s.pos == s.end ? CV_OK : CV_ERR_FORMAT;
+	}
+	*at = (size_t)(s.pos - s.start);
+	return err;
+}
+
+enum cv_err json_scan(const char *text, size_t len, size_t max)
+{
+	size_t at;
+
+	return json_scan_to(text, len, max, &at);
 }
 
 /* 1 if the string behind the opening quote at `pos` is `name` (ASCII). */

@@ -25,8 +25,8 @@ static enum cv_err send_all(struct context *ctx, struct session *s, const char *
 	if (err == CV_OK) {
 		round_run(&r, ctx, &s->client, "group", "has it");
 		if (r.done < r.count) {
-			log_error("device %s: %zu of %zu gateways have it: run this again",
-				s->record.id, r.done, r.count);
+			log_error("device %s: %zu of %zu gateways have it: %s",
+				s->record.id, r.done, r.count, round_advice(&r));
 			err = r.denied > 0 ? CV_ERR_DENIED : CV_ERR_TOO_FEW;
 		}
 	}

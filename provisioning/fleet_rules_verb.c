@@ -84,8 +84,8 @@ static enum cv_err send_rules(struct context *ctx, struct session *s, const char
 	if (err == CV_OK) {
 		round_run(&r, ctx, &s->client, "fleet-rules", "has the rules");
 		if (r.done < r.count) {
-			log_error("fleet rules: %zu of %zu gateways have them: run this again",
-				r.done, r.count);
+			log_error("fleet rules: %zu of %zu gateways have them: %s",
+				r.done, r.count, round_advice(&r));
 			err = r.denied > 0 ? CV_ERR_DENIED : CV_ERR_TOO_FEW;
 		}
 	}

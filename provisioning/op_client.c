@@ -13,6 +13,7 @@
 #include "provisioning/op_http.h"
 
 #define TARGET_BUF 64
+#define GENERAL_TITLE "Refused" /* says nothing that the reason does not */
 #define NONCE_TARGET "/v1/op/nonce"
 
 /* A command on its way: what is signed, and what the reply must refer to. */
@@ -59,13 +60,18 @@ static enum cv_err verify_reply(struct exchange *x, const struct op_http_answer 
 static enum cv_err refused(struct exchange *x, const struct op_http_answer *a)
 {
 	struct op_result *r = x->result;
+	char title[160] = "";
 	cJSON *doc = NULL;
 
 	if (json_parse(&doc, a->body, a->len, CV_OP_BODY_MAX) != CV_OK ||
 		json_get_text(doc, "reason", r->reason, sizeof(r->reason)) != CV_OK)
 		snprintf(r->reason, sizeof(r->reason), "unknown");
+	if (doc == NULL || json_get_text(doc, "title", title, sizeof(title)) != CV_OK ||
+		strcmp(title, GENERAL_TITLE) == 0)
+		title[0] = '\0';
 	json_free(doc);
-	snprintf(r->problem, sizeof(r->problem), "refused: %s", r->reason);
+	snprintf(r->problem, sizeof(r->problem), "refused: %s%s%s", r->reason,
+		title[0] != '\0' ? ": " : "", title);
 	return CV_ERR_DENIED;
 }
 

@@ -7,8 +7,30 @@
 #include "host/file.h"
 #include "host/log.h"
 #include "protocol/base64url.h"
+#include "protocol/json_scan.h"
 #include "protocol/policy.h"
 #include "provisioning/options.h"
+
+enum cv_err policy_check_json(const char *what, const char *text, size_t len, size_t max)
+{
+	size_t at = 0, line = 1, column = 1;
+	enum cv_err err = json_scan_to(text, len, max, &at);
+
+	if (err == CV_OK)
+		return CV_OK;
+	for (size_t i = 0; i < at && i < len; i++) {
+		column = text[i] == '\n' ? 1 : column + 1;
+		line += text[i] == '\n';
+	}
+	if (err == CV_ERR_FORMAT || err == CV_ERR_RANGE)
+		log_error("policy: %s:%zu:%zu: %s", what, line, column,
+			at >= len ? "the text ends too early"
+				  : "no JSON of the kind taken here: whole numbers up to 2^53-1, no name "
+				    "twice, no comments, no comma at the end, nothing behind the object");
+	else
+		log_error("policy: %s: %s", what, cv_err_text(err));
+	return CV_ERR_CONFIG;
+}
 
 /* Decode and lint; `what` is the file or "the command line". */
 static enum cv_err check_text(const char *what, const char *text, size_t len, uint64_t *version)
@@ -19,6 +41,11 @@ static enum cv_err check_text(const char *what, const char *text, size_t len, ui
 
 	if (policy == NULL)
 		return CV_ERR_MEMORY;
+	err = policy_check_json(what, text, len, CV_POLICY_MAX);
+	if (err != CV_OK) {
+		free(policy);
+		return err;
+	}
 	err = policy_decode(policy, text, len, problem, sizeof(problem));
 	if (err == CV_OK)
 		err = policy_lint(policy, problem, sizeof(problem));

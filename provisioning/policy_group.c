@@ -7,6 +7,7 @@
 
 #include "host/log.h"
 #include "protocol/json_get.h"
+#include "provisioning/policy_build.h"
 
 #define FILE_MAX (CV_JWS_MAX + 1)
 
@@ -30,6 +31,8 @@ bool policy_is_group(const char *path)
 		is = strncmp((const char *)text, "eyJ", 3) == 0;
 	else if (json_parse(&doc, (const char *)text, len, CV_GROUP_POLICY_MAX) == CV_OK)
 		is = json_has(doc, "group") || json_has(doc, "rules");
+	else /* the mistake is for the reader to name */
+		is = memmem(text, len, "\"rules\"", 7) != NULL;
 	json_free(doc);
 	free(text);
 	return is;
@@ -54,9 +57,14 @@ static enum cv_err from_json(
 {
 	struct group_policy *policy = malloc(sizeof(*policy));
 	char problem[256] = "";
-	enum cv_err err = policy == NULL ? CV_ERR_MEMORY
-		: group_decode(policy, json, len, problem, sizeof(problem));
+	enum cv_err err = policy_check_json(what, json, len, CV_GROUP_POLICY_MAX);
 
+	if (err != CV_OK) {
+		free(policy);
+		return err;
+	}
+	err = policy == NULL ? CV_ERR_MEMORY
+			     : group_decode(policy, json, len, problem, sizeof(problem));
 	if (err == CV_OK) {
 		memcpy(file->fleet, policy->fleet, sizeof(file->fleet));
 		memcpy(file->group, policy->group, sizeof(file->group));

@@ -68,8 +68,8 @@ static enum cv_err send_all(struct context *ctx, struct session *s, const char *
 		round_run(&r, ctx, &s->client, command, did);
 		cJSON_AddNumberToObject(ctx->result, "holding", (double)r.done);
 		if (r.done < r.count) {
-			log_error("policy: %zu of %zu gateways have it: run this again", r.done,
-				r.count);
+			log_error("policy: %zu of %zu gateways have it: %s", r.done,
+				r.count, round_advice(&r));
 			err = r.denied > 0 ? CV_ERR_DENIED : CV_ERR_TOO_FEW;
 		}
 	}

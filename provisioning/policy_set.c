@@ -37,8 +37,8 @@ static enum cv_err send_all(struct context *ctx, struct session *s, const char *
 	if (err == CV_OK) {
 		round_run(&r, ctx, &s->client, "policy", "policy set");
 		if (r.done < r.count) {
-			log_error("device %s: %zu of %zu gateways have this policy: run this again",
-				s->record.id, r.done, r.count);
+			log_error("device %s: %zu of %zu gateways have this policy: %s",
+				s->record.id, r.done, r.count, round_advice(&r));
 			err = r.unreachable > 0 ? CV_ERR_TOO_FEW : CV_ERR_DENIED;
 		}
 	}

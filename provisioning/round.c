@@ -105,6 +105,12 @@ void round_run(struct round *r, struct context *ctx, const struct op_client *cli
 	}
 }
 
+const char *round_advice(const struct round *r)
+{
+	return r->denied > 0 ? "mend what was refused, then run this again"
+			     : "run this again when the others are back";
+}
+
 void round_free(struct round *r)
 {
 	if (r->errands != NULL)

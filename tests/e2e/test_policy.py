@@ -98,13 +98,28 @@ def test_older_unsigned_foreign_and_unauthorised_policies_are_refused(fleet):
     assert {g["in_force"] for g in status["groups"]["lamps"].values()} == {5}
 
 
+def test_a_mistake_in_the_json_is_told_by_line_and_column(fleet):
+    path = write(fleet)
+    good = path.read_text()
+    lines = good.splitlines()
+    at = next(i for i, line in enumerate(lines) if '"max_keys"' in line)
+    for change, why in ((lines[at].replace("16", "1.6"), "no JSON of the kind taken here"),
+                        (lines[at] + lines[at], "no JSON of the kind taken here")):
+        path.write_text("\n".join(lines[:at] + [change] + lines[at + 1:]) + " " * 20000)
+        r = fleet.conclave("policy", "lint", path, want=CONFIG)
+        assert f"p.json:{at + 1}:" in r.err and why in r.err and r.err.count("\n") == 1
+    path.write_text(good[:-3])
+    assert "ends too early" in fleet.conclave("policy", "lint", path, want=CONFIG).err
+
+
 def test_where_the_root_says_so_a_second_operator_must_sign(fleet):
     fleet.gateways(2)
     fleet.conclave("operator", "add", "bob", "--role", "policy", "--no-passphrase")
     fleet.conclave("fleet", "rules", "--two-for-policy", "yes")
     path = signed(fleet, version=1)
     r = fleet.conclave("policy", "push", path, want=DENIED)
-    assert "op_signature" in r.err
+    assert "op_signature: the fleet's rules want a second operator's signature" in r.err
+    assert "mend what was refused" in r.err
     fleet.conclave("policy", "sign", path, "--second", want=USAGE)
     fleet.conclave("policy", "sign", path, "--second", "--operator", "bob")
     fleet.conclave("policy", "push", path)
