@@ -89,9 +89,10 @@ static enum cv_err cut(struct volume *v, enum super_state state)
 	v->checkpoint.running = true;
 	v->checkpoint.hard = false;
 out:
-	/* for want of memory nothing that counts was written, so it may be tried again; but not with
-	 * a new data key, which a frame might name before a superblock has it */
-	if (err && (err != CV_ERR_MEMORY || v->super->active_key != key))
+	/* for want of memory, or of room below the container, nothing that counts was written, so it may
+	 * be tried again; but not with a new data key, which a frame might name before a superblock has
+	 * it */
+	if (err && ((err != CV_ERR_MEMORY && err != CV_ERR_FULL) || v->super->active_key != key))
 		v->frozen = true;
 	return err;
 }
@@ -213,13 +214,18 @@ static bool due(const struct volume *v, uint64_t times)
 
 enum cv_err checkpoint_if_due(struct volume *v)
 {
+	enum cv_err err = CV_ERR_INTERNAL;
+
 	tree_trim(&v->tree);
 	alloc_trim(&v->alloc);
 	if (!v->dirty || v->frozen || !due(v, 1))
 		return CV_OK;
 	if (flusher_kick(v) && !due(v, 2))
 		return CV_OK;
-	return checkpoint_run(v, SUPER_OPEN);
+	err = checkpoint_run(v, SUPER_OPEN);
+	/* one that can be tried again does not undo what the log has; a full log stops what comes next,
+	 * before it has changed anything */
+	return v->frozen ? err : CV_OK;
 }
 
 uint64_t checkpoint_reserve(const struct volume *v, enum txn_class class)

@@ -187,8 +187,12 @@ enum cv_err volume_open_store(struct volume **out, struct store *store,
 		err = assemble(v, options->cache_bytes, why);
 	if (!err)
 		err = recover(v, options, why);
-	if (!err && !v->read_only)
+	if (!err && !v->read_only) {
 		err = begin_writing(v, slots);
+		if (err == CV_ERR_FULL)
+			(void)why_set(why, err,
+				"no space left below the container: make some, or open it read-only");
+	}
 	if (err)
 		goto out;
 	*out = v;
@@ -217,7 +221,12 @@ enum cv_err volume_finish(struct volume *v)
 		return err;
 	err = checkpoint_run(v, SUPER_CLEAN);
 	/* once more without a change, so that both pairs name the last tree and are clean */
-	return err ? err : checkpoint_run(v, SUPER_CLEAN);
+	if (!err)
+		return checkpoint_run(v, SUPER_CLEAN);
+	/* the log has what was answered, for the next open */
+	if (!v->frozen)
+		(void)!flush_store(v);
+	return err;
 }
 
 enum cv_err volume_close(struct volume *v)

@@ -196,8 +196,10 @@ enum cv_err serve_run(struct serve *s)
 		log_warning("mount: programs in it go on writing: what comes now is lost");
 	err = stop_for_good(s->volume, &generation);
 	if (err)
-		log_error("last checkpoint: %s: changes since the one before are lost",
-			cv_err_text(err));
+		log_error("last checkpoint: %s: %s", cv_err_text(err),
+			s->volume->frozen ? "changes since the one before are lost"
+					  : "the next mount takes from the log what came after the "
+					    "one before");
 	if (err)
 		control_failed(s->control_fd, err, "the last checkpoint failed");
 	else

@@ -48,6 +48,9 @@ struct image {
 	unsigned long flushes;
 	enum cv_err fail_with;
 	bool fail_sticky; /* everything after it fails, too */
+	/* bytes whose writes neither fail nor count */
+	uint64_t spared_first;
+	uint64_t spared_end;
 	void (*on_flush)(void *user); /* called while a flush is on its way */
 	void *on_flush_user;
 	_Atomic unsigned long calls; /* several threads may flush and write */

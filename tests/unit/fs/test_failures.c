@@ -179,6 +179,80 @@ static void freezes_after_a_failed_flush_and_still_reads(void **state)
 	image_free(image);
 }
 
+/* A sparse container on a host that is full, until somebody makes room there. */
+static void a_host_that_is_full_for_a_while_freezes_nothing(void **state)
+{
+	struct image *image = image_with_kept();
+	struct volume *v = image_open(image);
+	uint8_t back[sizeof(kept)];
+	size_t got;
+
+	(void)state;
+	image->fail_with = CV_ERR_FULL;
+	image->fail_sticky = true;
+	for (unsigned round = 0; round < 2; round++) {
+		put_file(v, round ? "/two" : "/one", kept, sizeof(kept));
+		image->fail_at = image->calls + 1;
+		assert_int_equal(checkpoint_if_dirty(v), CV_ERR_FULL);
+		assert_int_equal(checkpoint_if_dirty(v), CV_ERR_FULL);
+		image->fail_at = 0;
+		remove_path(v, "/kept");
+		put_file(v, "/kept", kept, sizeof(kept));
+		assert_int_equal(checkpoint_if_dirty(v), CV_OK);
+	}
+	/* full to the end: the log has it */
+	put_file(v, "/three", kept, sizeof(kept));
+	image->fail_at = image->calls + 1;
+	assert_int_equal(volume_close(v), CV_ERR_FULL);
+	image->fail_at = 0;
+	v = image_open(image);
+	assert_int_equal(volume_read(v, "/three", 0, back, sizeof(back), &got), CV_OK);
+	assert_memory_equal(back, kept, sizeof(kept));
+	assert_int_equal(volume_close(v), CV_OK);
+	assert_kept(image);
+	image_free(image);
+}
+
+/* Only the log is really there, as in a sparse container. */
+static void on_a_full_host_what_is_answered_is_what_happened(void **state)
+{
+	struct image *image = image_with_kept();
+	struct volume *v = image_open(image);
+	const struct dir_new new = { .mode = S_IFREG | 0644 };
+	struct dir_name name = { NULL, 0 };
+	enum cv_err err = CV_OK;
+	char path[32];
+	uint64_t object;
+	unsigned made = 0;
+
+	(void)state;
+	image->spared_first = v->super->log.ring * BLOCK_BYTES;
+	image->spared_end = image->spared_first + v->super->log.blocks * BLOCK_BYTES;
+	image->fail_with = CV_ERR_FULL;
+	image->fail_sticky = true;
+	image->fail_at = image->calls + 1;
+	for (;; made++) {
+		(void)snprintf(path, sizeof(path), "/%u", made);
+		name = (struct dir_name){ path + 1, strlen(path + 1) };
+		err = dir_create(v, OBJECT_ROOT, &name, &new, &object);
+		if (err)
+			break;
+	}
+	assert_int_equal(err, CV_ERR_FULL);
+	assert_true(made > 500);
+	image->fail_at = 0;
+	assert_int_equal(dir_create(v, OBJECT_ROOT, &name, &new, &object), CV_OK);
+	volume_drop(v);
+	v = image_open(image);
+	for (unsigned i = 0; i <= made; i++) {
+		(void)snprintf(path, sizeof(path), "/%u", i);
+		(void)must_resolve(v, path);
+	}
+	assert_int_equal(volume_close(v), CV_OK);
+	assert_kept(image);
+	image_free(image);
+}
+
 /* One course with the n-th call failing; stops at the first error. False: nothing failed. */
 static bool course(const struct image *base, unsigned long n, enum cv_err with, bool sticky)
 {
@@ -400,6 +474,8 @@ int main(void)
 		cmocka_unit_test(answers_every_failing_read_with_an_error),
 		cmocka_unit_test(a_failing_read_of_the_log_loses_nothing),
 		cmocka_unit_test(freezes_after_a_failed_flush_and_still_reads),
+		cmocka_unit_test(a_host_that_is_full_for_a_while_freezes_nothing),
+		cmocka_unit_test(on_a_full_host_what_is_answered_is_what_happened),
 		cmocka_unit_test(whatever_call_fails_the_tree_is_one_that_was),
 		cmocka_unit_test(a_flush_that_fails_freezes_for_good),
 		cmocka_unit_test(a_checkpoint_stops_when_an_fsync_beside_it_fails),
