@@ -63,12 +63,9 @@ CV_MUST_CHECK enum cv_err tpm_ek_certificate(struct tpm *t, enum tpm_ek_kind kin
 /* The boot id of trust class tpm, unsigned: the pair (resetCount, restartCount) of now. */
 CV_MUST_CHECK enum cv_err tpm_boot_id_read(struct tpm *t, uint8_t boot_id[CV_BOOT_ID_BYTES]);
 /*
- * Quotes by a loaded key over `binding`; the PCR values are read again until they are the quoted
- * ones. `boot_id` receives the pair that the quote says. CV_ERR_BUSY: a PCR kept changing.
+ * Quotes over `binding`, from nothing: opens the TPM, loads the key, quotes, lets go of all of it.
+ * `boot_id` receives the pair that the quote says. CV_ERR_BUSY: a PCR kept changing.
  */
-CV_MUST_CHECK enum cv_err tpm_attest(struct tpm *t, ESYS_TR ak, const uint8_t binding[CV_HASH_BYTES],
-	struct tpm_quote *quote, uint8_t boot_id[CV_BOOT_ID_BYTES]);
-/* The same from nothing: opens the TPM, loads the key, quotes, lets go of all of it. */
 CV_MUST_CHECK enum cv_err tpm_attest_once(const char *tcti, const struct tpm_identity *id,
 	const uint8_t binding[CV_HASH_BYTES], struct tpm_quote *quote,
 	uint8_t boot_id[CV_BOOT_ID_BYTES]);

@@ -147,7 +147,8 @@ static enum cv_err check_values(const struct tpm *t, const struct tpm_quote *quo
 	return crypto_equal(digest, a.pcr_digest, sizeof(digest)) ? CV_OK : CV_ERR_MISMATCH;
 }
 
-enum cv_err tpm_attest(struct tpm *t, ESYS_TR ak, const uint8_t binding[CV_HASH_BYTES],
+/* The PCR values are read again until they are the quoted ones. */
+static enum cv_err attest(struct tpm *t, ESYS_TR ak, const uint8_t binding[CV_HASH_BYTES],
 	struct tpm_quote *quote, uint8_t boot_id[CV_BOOT_ID_BYTES])
 {
 	enum cv_err err = CV_ERR_MISMATCH;
@@ -177,7 +178,7 @@ enum cv_err tpm_attest_once(const char *tcti, const struct tpm_identity *id,
 		return err;
 	err = tpm_key_load(&t, id, &ak);
 	if (err == CV_OK)
-		err = tpm_attest(&t, ak, binding, quote, boot_id);
+		err = attest(&t, ak, binding, quote, boot_id);
 	tpm_flush(&t, &ak);
 	tpm_close(&t);
 	return err;

@@ -18,7 +18,6 @@
 #define METRICS_THREADS "2"
 #define HEAD_MAX "8192" /* request line and headers */
 #define BACKLOG "4096"	/* the kernel lowers it to net.core.somaxconn */
-#define LISTENER_FDS_MAX 8
 
 const unsigned int front_statuses[FRONT_STATUSES] = { 200, 400, 401, 403, 404, 405, 413, 415, 503,
 	0 };

@@ -51,7 +51,6 @@ void front_count(struct front *f, enum front_listener listener, unsigned int sta
 CV_MUST_CHECK enum cv_err front_server_start(struct front *f);
 /* No new connections; those that are open get "Connection: close" with their next answer. */
 void front_server_close_listeners(struct front *f);
-void front_server_stop(struct front *f);
 
 /* One request: checks, asks the keeper, answers. Returns the status, for the library's log. */
 int front_request(struct front *f, enum front_listener listener, struct mg_connection *conn);

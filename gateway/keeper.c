@@ -22,7 +22,8 @@
 #define BATCH_MIN_US 2000 /* a batch is collected at least this long, */
 #define BATCH_MAX_US 20000 /* at most this long, and else twice the last commit */
 
-void keeper_limits_default(struct keeper_limits *limits)
+/* Fills the limits that are 0. */
+static void limits_default(struct keeper_limits *limits)
 {
 	if (limits->device_burst == 0)
 		limits->device_burst = KEEPER_DEVICE_BURST;
@@ -108,7 +109,7 @@ static void on_control(struct keeper *k, int *control_fd)
 	} else if (control.type == IPC_RELOAD) {
 		log_set_level(control.log_level);
 		k->limits = control.limits;
-		keeper_limits_default(&k->limits);
+		limits_default(&k->limits);
 		log_info("keeper: limits and log level reloaded");
 	}
 }
@@ -371,7 +372,7 @@ int keeper_run(const struct keeper_config *cfg)
 		return exit_code(err);
 	k->cfg = cfg;
 	k->limits = cfg->limits;
-	keeper_limits_default(&k->limits);
+	limits_default(&k->limits);
 	k->nonce_ttl_ms = cfg->nonce_ttl_ms != 0 ? cfg->nonce_ttl_ms : CV_NONCE_TTL_S * 1000;
 	channel_init(&k->alerts, cfg->sender_fd);
 	signal(SIGPIPE, SIG_IGN);

@@ -77,7 +77,4 @@ struct keeper_public {
  */
 CV_MUST_CHECK enum cv_err keeper_init(const struct keeper_config *cfg, struct keeper_public *out);
 
-/* Fills the limits that are 0. */
-void keeper_limits_default(struct keeper_limits *limits);
-
 #endif

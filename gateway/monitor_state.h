@@ -10,8 +10,6 @@
 #include "gateway/monitor_role.h"
 #include "host/process.h"
 
-#define MONITOR_ADDRESSES_BUF (4 * CONFIG_ADDRESS_BUF)
-
 enum monitor_phase {
 	MONITOR_STARTING,
 	MONITOR_RUNNING,

@@ -20,7 +20,8 @@ static void redact(struct verdict_detail *d)
 	d->over = 0;
 }
 
-struct verdict_detail privacy_filter(
+/* *detail as these levels let it be seen. */
+static struct verdict_detail filter(
 	const struct privacy *privacy, const struct verdict_detail *detail)
 {
 	struct verdict_detail out = *detail;
@@ -39,7 +40,7 @@ struct verdict_detail privacy_filter(
 void privacy_write(struct json_writer *w, const struct privacy *privacy,
 	const struct verdict_detail *detail)
 {
-	const struct verdict_detail d = privacy_filter(privacy, detail);
+	const struct verdict_detail d = filter(privacy, detail);
 
 	if (d.rule[0] == '\0')
 		return;

@@ -26,10 +26,10 @@ struct privacy {
 	enum privacy_level serials;
 };
 
-/* *detail as these levels let it be seen. */
-struct verdict_detail privacy_filter(
-	const struct privacy *privacy, const struct verdict_detail *detail);
-/* Members of an audit text: rule, claimed, nearest, over_mm or over_s, whichever there are. */
+/*
+ * Members of an audit text: what of rule, claimed, nearest, over_mm or over_s there is and these
+ * levels let be seen.
+ */
 void privacy_write(struct json_writer *w, const struct privacy *privacy,
 	const struct verdict_detail *detail);
 

@@ -49,7 +49,6 @@ CV_MUST_CHECK enum cv_err ini_open_text(struct ini_file **out, const char *name,
 	const struct ini_key *schema, size_t key_count);
 void ini_close(struct ini_file *ini);
 
-bool ini_has(const struct ini_file *ini, const char *section, const char *name);
 /* The line that gave the key, 0 if none did. */
 unsigned ini_line(const struct ini_file *ini, const char *section, const char *name);
 
@@ -65,8 +64,6 @@ const char *ini_path(struct ini_file *ini, const char *section, const char *name
 const char *ini_id(struct ini_file *ini, const char *section, const char *name, bool required);
 uint64_t ini_uint(struct ini_file *ini, const char *section, const char *name, uint64_t fallback,
 	uint64_t min, uint64_t max);
-int64_t ini_int(struct ini_file *ini, const char *section, const char *name, int64_t fallback,
-	int64_t min, int64_t max);
 uint64_t ini_size(struct ini_file *ini, const char *section, const char *name,
 	uint64_t fallback_bytes, uint64_t min, uint64_t max);
 uint64_t ini_duration_ms(struct ini_file *ini, const char *section, const char *name,

@@ -23,11 +23,6 @@ const struct ini_entry *ini_find(
 	return NULL;
 }
 
-bool ini_has(const struct ini_file *ini, const char *section, const char *name)
-{
-	return ini_find(ini, section, name) != NULL;
-}
-
 unsigned ini_line(const struct ini_file *ini, const char *section, const char *name)
 {
 	const struct ini_entry *e = ini_find(ini, section, name);
@@ -162,30 +157,6 @@ uint64_t ini_duration_ms(struct ini_file *ini, const char *section, const char *
 
 	return get_with_unit(ini, section, name, fallback_ms, min_ms, max_ms, units,
 		"duration (250ms, 30s, 5m, 2h, 7d)");
-}
-
-int64_t ini_int(struct ini_file *ini, const char *section, const char *name, int64_t fallback,
-	int64_t min, int64_t max)
-{
-	const struct ini_entry *e = ini_find(ini, section, name);
-	const char *rest;
-	uint64_t size;
-	int64_t value;
-
-	if (e == NULL)
-		return fallback;
-	bool negative = e->value[0] == '-';
-	if (!parse_digits(e->value + negative, &size, &rest) || *rest != '\0' ||
-		size > INT64_MAX) {
-		ini_mistake_at(ini, e->line, section, name, "not a whole number: %s", e->value);
-		return fallback;
-	}
-	value = negative ? -(int64_t)size : (int64_t)size;
-	if (value >= min && value <= max)
-		return value;
-	ini_mistake_at(ini, e->line, section, name, "out of bounds (%lld to %lld): %s",
-		(long long)min, (long long)max, e->value);
-	return fallback;
 }
 
 bool ini_bool(struct ini_file *ini, const char *section, const char *name, bool fallback)

@@ -43,16 +43,6 @@ enum log_level log_get_level(void)
 	return (enum log_level)atomic_load(&log_level_now);
 }
 
-enum cv_err log_level_parse(enum log_level *out, const char *word)
-{
-	for (size_t i = 0; i < sizeof(level_words) / sizeof(level_words[0]); i++)
-		if (strcmp(word, level_words[i]) == 0) {
-			*out = (enum log_level)i;
-			return CV_OK;
-		}
-	return CV_ERR_CONFIG;
-}
-
 /* Length of a well-formed UTF-8 sequence of a printable character at s, or 0. */
 static size_t printable_len(const unsigned char *s)
 {

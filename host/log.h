@@ -27,8 +27,6 @@ enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_D
 void log_init(const char *program);
 void log_set_level(enum log_level level);
 enum log_level log_get_level(void);
-/* "error", "warning", "info", "debug"; anything else is CV_ERR_CONFIG. */
-CV_MUST_CHECK enum cv_err log_level_parse(enum log_level *out, const char *word);
 
 /*
  * `text` as a line shows it, NUL-terminated, into `out`; longer than cap - 1 bytes it is cut and

@@ -19,7 +19,6 @@
 #define GROUP_REFERENCES_MAX 1024 /* in one policy, over all measurements */
 #define GROUP_WINDOWS_MAX 16
 #define GROUP_CLIENTS_MAX 8
-#define GROUP_TIME_BUF 21	  /* "2026-01-02T03:04:05Z" */
 #define GROUP_COUNTERSIGN_MAX 4096 /* compact JWS text */
 
 /* A named reference value. Times are seconds since 1970; 0 and UINT64_MAX: without bound. */
@@ -98,7 +97,6 @@ CV_MUST_CHECK enum cv_err group_countersign_verify(const struct op_trust *trust,
 
 /* "2026-01-02T03:04:05Z", years 1970 to 9999; exactly this form. */
 CV_MUST_CHECK enum cv_err group_time_parse(const char *text, uint64_t *seconds);
-void group_time_text(char out[GROUP_TIME_BUF], uint64_t seconds);
 /* Versions as runs of digits and of other characters: <0, 0, >0; "1.10" is above "1.9". */
 int group_version_compare(const char *a, const char *b);
 /* Is this device among the first `percent` of its group? The same at every gateway. */

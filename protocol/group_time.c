@@ -7,7 +7,6 @@
 #include "protocol/lp.h"
 
 #define DAY_S 86400
-#define LAST_YEAR 9999
 
 static int is_digit(char c)
 {
@@ -67,33 +66,6 @@ enum cv_err group_time_parse(const char *text, uint64_t *seconds)
 		days += days_of_month(year, m);
 	*seconds = days * DAY_S + hour * 3600u + minute * 60u + second;
 	return CV_OK;
-}
-
-static void put(char *out, unsigned int value, size_t n)
-{
-	while (n-- > 0) {
-		out[n] = (char)('0' + value % 10);
-		value /= 10;
-	}
-}
-
-void group_time_text(char out[GROUP_TIME_BUF], uint64_t seconds)
-{
-	uint64_t days = seconds / DAY_S;
-	const unsigned int rest = (unsigned int)(seconds % DAY_S);
-	unsigned int year = 1970, month = 1;
-
-	memcpy(out, "0000-00-00T00:00:00Z", GROUP_TIME_BUF);
-	while (year < LAST_YEAR && days >= (is_leap(year) ? 366u : 365u))
-		days -= is_leap(year++) ? 366u : 365u;
-	while (month < 12 && days >= days_of_month(year, month))
-		days -= days_of_month(year, month++);
-	put(out, year, 4);
-	put(out + 5, month, 2);
-	put(out + 8, (unsigned int)(days % 31) + 1, 2);
-	put(out + 11, rest / 3600, 2);
-	put(out + 14, rest / 60 % 60, 2);
-	put(out + 17, rest % 60, 2);
 }
 
 static size_t run_of_digits(const char *text)

@@ -4,9 +4,23 @@
 
 #include "protocol/crypto.h"
 
-struct handshake_tally handshake_count(const struct handshake *h)
+/* Members by what they can still do in this attempt. */
+struct tally {
+	size_t ready;	/* may be asked for a nonce now */
+	size_t asked;	/* nonce request under way */
+	size_t held;	/* nonce here, no token yet */
+	size_t tokened; /* token names them, or the share request is under way */
+	size_t flying;	/* any request under way */
+	size_t shares;
+	size_t later;	 /* the gateway said "later" */
+	size_t retrying; /* lost answer, waiting to be asked once more */
+	size_t denied;
+	size_t liars;
+};
+
+static struct tally tally_of(const struct handshake *h)
 {
-	struct handshake_tally t = {0};
+	struct tally t = {0};
 
 	for (size_t i = 0; i < h->config.share_set->count; i++) {
 		const struct handshake_member *m = &h->members[i];
@@ -47,7 +61,7 @@ struct handshake_tally handshake_count(const struct handshake *h)
 }
 
 /* Members that can still give a share in this attempt, or have. */
-static size_t reachable(const struct handshake_tally *t)
+static size_t reachable(const struct tally *t)
 {
 	return t->shares + t->ready + t->asked + t->held + t->tokened + t->later;
 }
@@ -160,7 +174,7 @@ static size_t denied_for_share_set(const struct handshake *h)
 
 static enum cv_err judge(const struct handshake *h)
 {
-	struct handshake_tally t = handshake_count(h);
+	struct tally t = tally_of(h);
 	size_t blocking = handshake_blocking(h);
 
 	if (h->attempt_error != CV_OK)
@@ -201,7 +215,7 @@ static enum handshake_action finish(struct handshake *h, enum cv_err outcome)
 
 static void attempt_end(struct handshake *h, uint64_t now_ms)
 {
-	struct handshake_tally t = handshake_count(h);
+	struct tally t = tally_of(h);
 
 	h->last_outcome = judge(h);
 	handshake_forget(h);
@@ -230,7 +244,7 @@ static void members_wake(struct handshake *h, uint64_t now_ms)
 /* K cannot be reached any more: ask for nothing that would be released in vain. */
 static void members_prune(struct handshake *h)
 {
-	struct handshake_tally t = handshake_count(h);
+	struct tally t = tally_of(h);
 
 	if (h->config.purpose == EVIDENCE_CHECK || reachable(&t) >= handshake_threshold(h))
 		return;
@@ -271,7 +285,7 @@ static size_t member_find(const struct handshake *h, enum handshake_phase phase,
 }
 
 /* Sign now, or (returning 0, with token_due_ms set or cleared) wait for more nonces. */
-static int token_is_due(struct handshake *h, const struct handshake_tally *t, uint64_t now_ms)
+static int token_is_due(struct handshake *h, const struct tally *t, uint64_t now_ms)
 {
 	if (t->held == 0)
 		return 0;
@@ -290,7 +304,7 @@ static int token_is_due(struct handshake *h, const struct handshake_tally *t, ui
 /* 1 if `request` was filled. An error of our own ends the attempt. */
 static int ask_next(struct handshake *h, uint64_t now_ms, struct handshake_request *request)
 {
-	struct handshake_tally t = handshake_count(h);
+	struct tally t = tally_of(h);
 	size_t count = h->config.share_set->count;
 	size_t member = member_find(h, HANDSHAKE_IDLE, 0);
 
@@ -351,7 +365,7 @@ static uint64_t wake_time(const struct handshake *h)
 /* Nothing to send. Returns 1 if the attempt is over. */
 static int attempt_is_over(struct handshake *h, uint64_t now_ms)
 {
-	struct handshake_tally t = handshake_count(h);
+	struct tally t = tally_of(h);
 
 	if (t.flying > 0)
 		return 0;
@@ -403,12 +417,12 @@ enum cv_err handshake_secret(const struct handshake *h, uint8_t secret[CV_SECRET
 
 size_t handshake_shares(const struct handshake *h)
 {
-	return handshake_count(h).shares;
+	return tally_of(h).shares;
 }
 
 size_t handshake_denials(const struct handshake *h)
 {
-	return handshake_count(h).denied;
+	return tally_of(h).denied;
 }
 
 const char *handshake_fault_text(enum handshake_fault fault)

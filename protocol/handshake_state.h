@@ -10,22 +10,6 @@
 #define HANDSHAKE_BACKOFF_FIRST_MS 1000
 #define HANDSHAKE_BACKOFF_MAX_MS 30000
 
-/* Members by what they can still do in this attempt. */
-struct handshake_tally {
-	size_t ready;	/* may be asked for a nonce now */
-	size_t asked;	/* nonce request under way */
-	size_t held;	/* nonce here, no token yet */
-	size_t tokened; /* token names them, or the share request is under way */
-	size_t flying;	/* any request under way */
-	size_t shares;
-	size_t later;	 /* the gateway said "later" */
-	size_t retrying; /* lost answer, waiting to be asked once more */
-	size_t denied;
-	size_t liars;
-};
-
-struct handshake_tally handshake_count(const struct handshake *h);
-
 static inline int handshake_in_flight(const struct handshake_member *m)
 {
 	return m->phase == HANDSHAKE_NONCE_SENT || m->phase == HANDSHAKE_AUTHORIZE_SENT;

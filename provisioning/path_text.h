@@ -6,9 +6,6 @@
 
 #include "provisioning/verb.h"
 
-/* UTF-8 stays; control characters and what is no UTF-8 become \xNN. Cut at cap; always ends in NUL. */
-void path_text(char *out, size_t cap, const char *path);
-
 /*
  * A line for people (not under --json) and a member of `list` (NULL: none): something is wrong with
  * `path`, "" being the volume as a whole. The member, or NULL.

@@ -12,8 +12,6 @@
 #include "provisioning/passphrase.h"
 #include "provisioning/progress.h"
 
-#define CODE_TEXT_MAX 255
-
 enum cv_err volume_key_read(uint8_t key[CV_SECRET_BYTES], int fd)
 {
 	size_t len = 0;

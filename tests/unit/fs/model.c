@@ -15,17 +15,6 @@ void model_wipe(struct model *m)
 		free(m->nodes[i].data);
 }
 
-void model_copy(struct model *to, const struct model *from)
-{
-	*to = *from;
-	for (int i = 0; i < MODEL_NODES; i++) {
-		if (!from->nodes[i].data)
-			continue;
-		to->nodes[i].data = malloc(MODEL_FILE_MAX);
-		memcpy(to->nodes[i].data, from->nodes[i].data, MODEL_FILE_MAX);
-	}
-}
-
 static void path_of(const struct model *m, int dir, const char *name, char out[512])
 {
 	char tail[512] = "";

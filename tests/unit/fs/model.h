@@ -33,7 +33,6 @@ struct model {
 
 void model_init(struct model *m);
 void model_wipe(struct model *m);
-void model_copy(struct model *to, const struct model *from);
 
 /* One random operation on both; both must come to the same end. Returns false on a mismatch. */
 bool model_step(struct model *m, struct volume *v, uint32_t *random);

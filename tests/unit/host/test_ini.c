@@ -17,7 +17,6 @@ static const struct ini_key schema[] = {
 	{ "server", "size", false },
 	{ "server", "wait", false },
 	{ "server", "count", false },
-	{ "server", "offset", false },
 	{ "server", "on", false },
 	{ "server", "mode", false },
 	{ "server", "path", false },
@@ -54,7 +53,7 @@ static void reads_values_of_every_kind(void **state)
 	const char *places[4];
 	struct ini_file *ini = open_text("# a comment\n; another\n\n[server]\nname = g-1\n"
 					 "listen = 127.0.0.1:7443\nsize = 64KiB\nwait=250ms\ncount =  7 \n"
-					 "offset = -12\non = yes\nmode = fast\npath = /var/x\n"
+					 "on = yes\nmode = fast\npath = /var/x\n"
 					 "place.1 = north, of here\nplace.20 = south\r\n");
 
 	(void)state;
@@ -63,7 +62,6 @@ static void reads_values_of_every_kind(void **state)
 	assert_int_equal(ini_size(ini, "server", "size", 1, 0, 1 << 20), 65536);
 	assert_int_equal(ini_duration_ms(ini, "server", "wait", 1, 0, 1000), 250);
 	assert_int_equal(ini_uint(ini, "server", "count", 1, 0, 10), 7);
-	assert_int_equal(ini_int(ini, "server", "offset", 1, -100, 10), -12);
 	assert_true(ini_bool(ini, "server", "on", false));
 	assert_int_equal(ini_enum(ini, "server", "mode", modes, 0), 1);
 	assert_string_equal(ini_path(ini, "server", "path", NULL), "/var/x");
@@ -170,8 +168,7 @@ static void typed_getters_refuse_other_forms(void **state)
 		ini_close(ini);
 	}
 	struct ini_file *ini = open_text(
-		"[server]\nwait = 30\ncount = 11\non = maybe\nmode = x\npath = rel\nname = Bad\n"
-		"offset = 9223372036854775808\n");
+		"[server]\nwait = 30\ncount = 11\non = maybe\nmode = x\npath = rel\nname = Bad\n");
 	static const char *const modes[] = { "slow", "fast", NULL };
 	assert_int_equal(ini_duration_ms(ini, "server", "wait", 5, 0, 100), 5);
 	assert_int_equal(ini_uint(ini, "server", "count", 5, 0, 10), 5);
@@ -179,8 +176,7 @@ static void typed_getters_refuse_other_forms(void **state)
 	assert_int_equal(ini_enum(ini, "server", "mode", modes, 1), 1);
 	assert_string_equal(ini_path(ini, "server", "path", "/fb"), "/fb");
 	assert_null(ini_id(ini, "server", "name", true));
-	assert_int_equal(ini_int(ini, "server", "offset", 3, -10, 10), 3);
-	assert_int_equal(ini_mistake_count(ini), 7);
+	assert_int_equal(ini_mistake_count(ini), 6);
 	assert_string_equal(ini_mistake_text(ini, 0),
 		"t.ini:2: [server] wait: not a duration (250ms, 30s, 5m, 2h, 7d): 30");
 	ini_close(ini);

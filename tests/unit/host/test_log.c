@@ -59,12 +59,10 @@ static void one_event_is_one_line(void **state)
 
 static void levels_are_obeyed(void **state)
 {
-	enum log_level level = LOG_LEVEL_INFO;
 	char out[4096];
 
 	(void)state;
-	assert_int_equal(log_level_parse(&level, "error"), CV_OK);
-	log_set_level(level);
+	log_set_level(LOG_LEVEL_ERROR);
 	capture_begin();
 	log_warning("no");
 	log_set_level(LOG_LEVEL_DEBUG);
@@ -72,7 +70,6 @@ static void levels_are_obeyed(void **state)
 	log_set_level(LOG_LEVEL_INFO);
 	capture_end(out, sizeof(out));
 	assert_string_equal(out, "prog: debug: yes\n");
-	assert_int_equal(log_level_parse(&level, "loud"), CV_ERR_CONFIG);
 }
 
 static void long_lines_are_cut_not_split(void **state)
