@@ -27,20 +27,10 @@ static enum reason nonce_reason(enum cv_err result)
 	return REASON_INTERNAL;
 }
 
-static const struct record_volume *find_volume(
-	const struct record *rec, const uint8_t volume_id[CV_VOLUME_ID_BYTES])
-{
-	for (size_t i = 0; i < rec->volume_count && i < RECORD_VOLUMES_MAX; i++) {
-		if (crypto_equal(rec->volumes[i].volume_id, volume_id, CV_VOLUME_ID_BYTES))
-			return &rec->volumes[i];
-	}
-	return NULL;
-}
-
 enum reason authorize_volume(
 	const struct record *rec, const uint8_t volume_id[CV_VOLUME_ID_BYTES], uint32_t epoch)
 {
-	const struct record_volume *volume = find_volume(rec, volume_id);
+	const struct record_volume *volume = record_volume_find(rec, volume_id);
 
 	if (volume == NULL)
 		return REASON_VOLUME_UNKNOWN;
@@ -198,7 +188,7 @@ static void decide(const struct authorize_input *in, struct verdict *v)
 
 	STEP(v, authorize_before_evidence(in));
 	share = record_share_find(
-		find_volume(in->record, in->request->volume_id), in->request->epoch);
+		record_volume_find(in->record, in->request->volume_id), in->request->epoch);
 	STEP(v, evidence_decoded(in->evidence_result));
 	STEP(v, evidence_claims(in, share));
 	STEP(v, authorize_quote(in));

@@ -292,11 +292,11 @@ enum cv_err record_decode(struct record *rec, const uint8_t *data, size_t len)
 }
 
 struct record_volume *record_volume_find(
-	struct record *rec, const uint8_t volume_id[CV_VOLUME_ID_BYTES])
+	const struct record *rec, const uint8_t volume_id[CV_VOLUME_ID_BYTES])
 {
-	for (size_t i = 0; i < rec->volume_count; i++) {
+	for (size_t i = 0; i < rec->volume_count && i < RECORD_VOLUMES_MAX; i++) {
 		if (crypto_equal(rec->volumes[i].volume_id, volume_id, CV_VOLUME_ID_BYTES))
-			return &rec->volumes[i];
+			return (struct record_volume *)&rec->volumes[i];
 	}
 	return NULL;
 }

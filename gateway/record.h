@@ -101,9 +101,9 @@ CV_MUST_CHECK enum cv_err record_encode(
 	uint8_t out[RECORD_PLAIN_MAX], size_t *len, const struct record *rec);
 CV_MUST_CHECK enum cv_err record_decode(struct record *rec, const uint8_t *data, size_t len);
 
-/* NULL if the device has no such volume. */
+/* NULL if the device has no such volume. To be changed only where the record may be. */
 struct record_volume *record_volume_find(
-	struct record *rec, const uint8_t volume_id[CV_VOLUME_ID_BYTES]);
+	const struct record *rec, const uint8_t volume_id[CV_VOLUME_ID_BYTES]);
 /* `current` or `pending`, whichever has the epoch; NULL if neither. */
 const struct record_share *record_share_find(const struct record_volume *volume, uint32_t epoch);
 

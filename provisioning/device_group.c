@@ -1,6 +1,5 @@
 /* `device group`: which group's policy holds for a device, at all its gateways. */
 #include <stdio.h>
-#include <string.h>
 
 #include "host/log.h"
 #include "provisioning/options.h"
@@ -15,23 +14,9 @@ static const struct option_spec options[] = {
 static enum cv_err send_all(struct context *ctx, struct session *s, const char *group)
 {
 	char body[2 * CV_ID_BUF + 32];
-	struct round r;
-	enum cv_err err = round_init(&r, &s->fleet, &s->record.set);
 
-	if (err != CV_OK)
-		return err;
 	snprintf(body, sizeof(body), "{\"device\":\"%s\",\"group\":\"%s\"}", s->record.id, group);
-	err = round_set_body(&r, body);
-	if (err == CV_OK) {
-		round_run(&r, ctx, &s->client, "group", "has it");
-		if (r.done < r.count) {
-			log_error("device %s: %zu of %zu gateways have it: %s",
-				s->record.id, r.done, r.count, round_advice(&r));
-			err = r.denied > 0 ? CV_ERR_DENIED : CV_ERR_TOO_FEW;
-		}
-	}
-	round_free(&r);
-	return err;
+	return round_of_device(ctx, s, "group", body);
 }
 
 static enum cv_err device_group_run(struct context *ctx)

@@ -1,6 +1,5 @@
 /* `device inventory`: what a device's machine is made of, for rules that compare it. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "host/file.h"
 #include "host/log.h"
@@ -53,7 +52,6 @@ static enum cv_err read_items(cJSON **out, const char *path)
 static enum cv_err send_all(struct context *ctx, struct session *s, const cJSON *items)
 {
 	cJSON *doc = cJSON_CreateObject();
-	struct round r = {.count = 0};
 	char *body = NULL;
 	enum cv_err err = CV_ERR_MEMORY;
 
@@ -61,18 +59,7 @@ static enum cv_err send_all(struct context *ctx, struct session *s, const cJSON 
 		cJSON_AddItemToObject(doc, "inventory", cJSON_Duplicate(items, true)))
 		body = cJSON_PrintUnformatted(doc);
 	if (body != NULL)
-		err = round_init(&r, &s->fleet, &s->record.set);
-	if (err == CV_OK)
-		err = round_set_body(&r, body);
-	if (err == CV_OK) {
-		round_run(&r, ctx, &s->client, "inventory", "has it");
-		if (r.done < r.count) {
-			log_error("device %s: %zu of %zu gateways have it: %s",
-				s->record.id, r.done, r.count, round_advice(&r));
-			err = r.denied > 0 ? CV_ERR_DENIED : CV_ERR_TOO_FEW;
-		}
-	}
-	round_free(&r);
+		err = round_of_device(ctx, s, "inventory", body);
 	cJSON_free(body);
 	cJSON_Delete(doc);
 	return err;

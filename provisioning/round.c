@@ -118,6 +118,27 @@ void round_free(struct round *r)
 	memset(r, 0, sizeof(*r));
 }
 
+enum cv_err round_of_device(
+	struct context *ctx, struct session *s, const char *command, const char *body)
+{
+	struct round r;
+	enum cv_err err = round_init(&r, &s->fleet, &s->record.set);
+
+	if (err != CV_OK)
+		return err;
+	err = round_set_body(&r, body);
+	if (err == CV_OK) {
+		round_run(&r, ctx, &s->client, command, "has it");
+		if (r.done < r.count) {
+			log_error("device %s: %zu of %zu gateways have it: %s", s->record.id,
+				r.done, r.count, round_advice(&r));
+			err = r.denied > 0 ? CV_ERR_DENIED : CV_ERR_TOO_FEW;
+		}
+	}
+	round_free(&r);
+	return err;
+}
+
 char *round_device_body(const char *device, const char *reason)
 {
 	cJSON *doc = cJSON_CreateObject();

@@ -6,6 +6,7 @@
 
 #include "provisioning/device_record.h"
 #include "provisioning/op_client.h"
+#include "provisioning/session.h"
 
 struct round {
 	struct op_errand *errands; /* one per member of the share set */
@@ -28,6 +29,12 @@ void round_run(struct round *r, struct context *ctx, const struct op_client *cli
 /* What to do when not every gateway did it: the end of a line. */
 const char *round_advice(const struct round *r);
 void round_free(struct round *r);
+/*
+ * One body to all gateways of the session's device. CV_OK if all have it, else one line and
+ * CV_ERR_DENIED if one of them refused, CV_ERR_TOO_FEW if not.
+ */
+CV_MUST_CHECK enum cv_err round_of_device(
+	struct context *ctx, struct session *s, const char *command, const char *body);
 
 /* {"device":ID} and, if not NULL, "reason":TEXT; malloc'ed. */
 char *round_device_body(const char *device, const char *reason);

@@ -7,35 +7,8 @@
 #include <openssl/evp.h>
 #include <openssl/obj_mac.h>
 
+#include "host/es256_key.h"
 #include "protocol/crypto.h"
-
-static EVP_PKEY *key_import(const uint8_t *private_key, const uint8_t *public_key)
-{
-	char group[] = SN_X9_62_prime256v1;
-	uint8_t little[CV_ES256_PRIVATE_BYTES];
-	OSSL_PARAM params[4];
-	OSSL_PARAM *p = params;
-	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
-	EVP_PKEY *key = NULL;
-
-	*p++ = OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, group, 0);
-	*p++ = OSSL_PARAM_construct_octet_string(
-		OSSL_PKEY_PARAM_PUB_KEY, (void *)public_key, CV_ES256_PUBLIC_BYTES);
-	if (private_key != NULL) {
-		/* integers in parameters are in the machine's order */
-		for (size_t i = 0; i < sizeof(little); i++)
-			little[i] = private_key[sizeof(little) - 1 - i];
-		*p++ = OSSL_PARAM_construct_BN(OSSL_PKEY_PARAM_PRIV_KEY, little, sizeof(little));
-	}
-	*p = OSSL_PARAM_construct_end();
-	if (ctx == NULL || EVP_PKEY_fromdata_init(ctx) != 1 ||
-		EVP_PKEY_fromdata(ctx, &key,
-			private_key != NULL ? EVP_PKEY_KEYPAIR : EVP_PKEY_PUBLIC_KEY, params) != 1)
-		key = NULL;
-	EVP_PKEY_CTX_free(ctx);
-	crypto_wipe(little, sizeof(little));
-	return key;
-}
 
 EVP_PKEY *x509_key_private(const uint8_t private_key[CV_ES256_PRIVATE_BYTES])
 {
@@ -43,12 +16,12 @@ EVP_PKEY *x509_key_private(const uint8_t private_key[CV_ES256_PRIVATE_BYTES])
 
 	if (crypto_es256_public(public_key, private_key) != CV_OK)
 		return NULL;
-	return key_import(private_key, public_key);
+	return es256_key_import(private_key, public_key);
 }
 
 EVP_PKEY *x509_key_public(const uint8_t public_key[CV_ES256_PUBLIC_BYTES])
 {
-	return key_import(NULL, public_key);
+	return es256_key_import(NULL, public_key);
 }
 
 enum cv_err x509_key_raw(uint8_t public_key[CV_ES256_PUBLIC_BYTES], const EVP_PKEY *key)

@@ -1,4 +1,5 @@
 """The microcontroller's firmware after the key: settings, status calls, locking again, no way back."""
+import contextlib
 import json
 
 import pytest
@@ -64,17 +65,24 @@ def test_locks_again_when_enough_gateways_say_revoked(three):
     assert process.returncode == DENIED, out
 
 
+@contextlib.contextmanager
+def away(fleet, *names):
+    """These gateways are stopped meanwhile."""
+    for name in names:
+        fleet.all_gateways[name].stop()
+    try:
+        yield
+    finally:
+        for name in names:
+            fleet.all_gateways[name].start()
+
+
 def test_stays_mounted_when_gateways_go_away(three):
     b = board(three, "alone", {"status_seconds": 1}, stay_s=4)
     with b.start() as process:
         console_until(process, "mount-pin high")
-        for name in ("g2", "g3"):
-            three.all_gateways[name].stop()
-        try:
+        with away(three, "g2", "g3"):
             out = process.stdout.read()
-        finally:
-            for name in ("g2", "g3"):
-                three.all_gateways[name].start()
     assert "gave no status" in out and "mount-pin low" not in out
     assert process.returncode == 0, out
 
@@ -83,13 +91,8 @@ def test_locks_again_when_its_lease_ends(three):
     b = board(three, "leased", {"status_seconds": 1, "relock": "lease"}, stay_s=600, lease_s=4)
     with b.start() as process:
         console_until(process, "mount-pin high")
-        for name in ("g2", "g3"):
-            three.all_gateways[name].stop()
-        try:
+        with away(three, "g2", "g3"):
             out = process.stdout.read()
-        finally:
-            for name in ("g2", "g3"):
-                three.all_gateways[name].start()
     assert "mount-pin low" in out and "lease ended" in out
     assert process.returncode == DEADLINE, out
 

@@ -156,6 +156,13 @@ class Sender:
     def send(self, text):
         self.keeper.send(b"A" + text)
 
+    def send_some(self, count):
+        """{id: text} of so many alerts."""
+        sent = dict(alert() for _ in range(count))
+        for text in sent.values():
+            self.send(text)
+        return sent
+
     def sync(self):
         token = secrets.token_bytes(8)
         self.keeper.send(b"S" + token)
@@ -263,11 +270,7 @@ def test_a_stalled_receiver_delays_nobody_else(sender, receivers):
     sender.webhook("slow", stalled.port)
     sender.webhook("ops", well.port)
     sender.start()
-    sent = {}
-    for _ in range(50):
-        ident, text = alert()
-        sent[ident] = text
-        sender.send(text)
+    sent = sender.send_some(50)
     stalled.get()
     got = {}
     while len(got) < len(sent):
@@ -286,11 +289,7 @@ def test_a_receiver_that_was_away_gets_everything_when_it_is_back(sender, receiv
     away.close()
     sender.webhook("ops", port)
     sender.start()
-    sent = set()
-    for _ in range(20):
-        ident, text = alert()
-        sent.add(ident)
-        sender.send(text)
+    sent = set(sender.send_some(20))
     sender.sync()
     sender.wait_for('conclave_alerts_destination_up{destination="ops"}', "0")
     r = receivers(port=port)
@@ -306,10 +305,7 @@ def test_kill_9_loses_nothing(sender, receivers):
     sent, got = {}, {}
     for _ in range(6):
         sender.start()
-        for _ in range(40):
-            ident, text = alert()
-            sent[ident] = text
-            sender.send(text)
+        sent.update(sender.send_some(40))
         # Kill at a moment that the deliveries choose: some alerts are in the socket, some in the
         # outbox, some under way, some delivered and not yet recorded.
         for _ in range(1 + secrets.randbelow(30)):
@@ -323,45 +319,39 @@ def test_kill_9_loses_nothing(sender, receivers):
     sender.wait_for('conclave_alerts_waiting{destination="ops"}', "0")
 
 
+def take_until(receiver, sent):
+    """What it answered with 200, until that is `sent`."""
+    got = {}
+    while got != sent:
+        _, headers, payload, step = receiver.get()
+        if step == 200:
+            got[headers["webhook-id"]] = payload
+
+
 def test_what_could_not_be_delivered_survives_kill_9(sender, receivers):
     r = receivers([503])
     sender.webhook("ops", r.port)
     sent = {}
     for _ in range(5):
         sender.start()
-        for _ in range(20):
-            ident, text = alert()
-            sent[ident] = text
-            sender.send(text)
+        sent.update(sender.send_some(20))
         r.get()
         sender.kill()
     r.set_script(200)
     sender.start()
-    got = {}
-    while got != sent:
-        _, headers, payload, step = r.get()
-        if step == 200:
-            got[headers["webhook-id"]] = payload
+    take_until(r, sent)
 
 
 def test_sigterm_leaves_the_rest_in_the_outbox(sender, receivers):
     r = receivers([503])
     sender.webhook("ops", r.port)
     sender.start()
-    sent = {}
-    for _ in range(10):
-        ident, text = alert()
-        sent[ident] = text
-        sender.send(text)
+    sent = sender.send_some(10)
     r.get()
     assert sender.stop() == 0
     r.set_script(200)
     sender.start()
-    got = {}
-    while got != sent:
-        _, headers, payload, step = r.get()
-        if step == 200:
-            got[headers["webhook-id"]] = payload
+    take_until(r, sent)
 
 
 def test_what_is_always_refused_becomes_a_dead_letter_and_holds_up_nothing(sender, receivers):
@@ -388,11 +378,7 @@ def test_a_full_disk_leaves_alerts_in_the_channel_until_there_is_room(sender, re
     sender.start()
     pid = sender.process.pid
     resource.prlimit(pid, resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
-    sent = {}
-    for _ in range(20):
-        ident, text = alert()
-        sent[ident] = text
-        sender.send(text)
+    sent = sender.send_some(20)
     sender.wait_for_line("alerts wait in the channel")
     assert r.requests.empty()
     resource.prlimit(pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
