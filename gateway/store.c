@@ -10,6 +10,7 @@
 #include "protocol/crypto.h"
 
 #define SCHEMA_WITHOUT_GROUPS "1"
+#define SCHEMA_WITHOUT_EVENTS "2" /* of the boots on record */
 
 const struct store_state *store_committed(const struct store *s)
 {
@@ -66,7 +67,8 @@ static enum cv_err check_meta(struct store *s, bool *old)
 	if (err != CV_OK)
 		return err;
 	snprintf(wanted, sizeof(wanted), "%d", STORE_SCHEMA);
-	*old = strcmp(value, SCHEMA_WITHOUT_GROUPS) == 0;
+	*old = strcmp(value, SCHEMA_WITHOUT_GROUPS) == 0 ||
+	       strcmp(value, SCHEMA_WITHOUT_EVENTS) == 0;
 	if (!*old && strcmp(value, wanted) != 0) {
 		snprintf(s->why, sizeof(s->why),
 			"the store has schema %s, this program works with schema %s only", value,

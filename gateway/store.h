@@ -31,7 +31,7 @@
 #include "protocol/err.h"
 #include "protocol/jws.h"
 
-#define STORE_SCHEMA 2	 /* 1, before there were groups, is brought up to it when it is opened */
+#define STORE_SCHEMA 3	 /* 1 (no groups) and 2 (no events on record) are brought up when opened */
 #define STORE_NAME_BUF 128 /* of a document */
 #define STORE_WHY_BUF 256
 #define STORE_DOCUMENT_MAX CV_JWS_MAX

@@ -7,8 +7,9 @@
 #include "gateway/store_db.h"
 #include "protocol/lp.h"
 
-#define LABEL "conclave-evidence-v1"
-#define PLAIN_MAX (STORE_EVIDENCE_MAX * (CV_EVIDENCE_MAX + 2048) + 64)
+#define LABEL "conclave-evidence-v2"
+#define LABEL_WITHOUT_EVENTS "conclave-evidence-v1" /* of schemas 1 and 2 */
+#define PLAIN_MAX (STORE_EVIDENCE_MAX * (CV_EVIDENCE_MAX + EVENTLOG_BYTES_MAX + 2048) + 64)
 
 _Static_assert(PLAIN_MAX <= STORE_DOCUMENT_MAX, "a document holds the evidence of a device");
 
@@ -28,6 +29,8 @@ static enum cv_err encode(uint8_t *out, size_t *len, const struct store_evidence
 		lp_bytes(&lp, e->quote.attest, e->has_quote ? e->quote.attest_len : 0);
 		lp_bytes(&lp, e->quote.signature, e->has_quote ? e->quote.signature_len : 0);
 		lp_bytes(&lp, e->quote.pcrs, e->has_quote ? sizeof(e->quote.pcrs) : 0);
+		lp_bytes(&lp, e->quote.events.bytes,
+			e->has_quote && e->quote.has_events ? e->quote.events.len : 0);
 	}
 	return lp_end(&lp, len);
 }
@@ -47,35 +50,49 @@ static size_t read_field(struct lp_reader *r, void *out, size_t cap)
 	return len;
 }
 
+static void read_one(struct lp_reader *r, struct store_evidence *e, bool with_events)
+{
+	char code[64];
+	size_t pcrs;
+
+	e->time_s = lp_read_u64(r);
+	lp_read_text(r, code, sizeof(code));
+	e->reason = r->err == CV_OK ? reason_parse(code) : REASON_INTERNAL;
+	lp_read_exact(r, e->nonce, sizeof(e->nonce));
+	e->token_len = read_field(r, e->token, CV_EVIDENCE_MAX);
+	e->quote.attest_len = read_field(r, e->quote.attest, sizeof(e->quote.attest));
+	e->quote.signature_len = read_field(r, e->quote.signature, sizeof(e->quote.signature));
+	pcrs = read_field(r, e->quote.pcrs, sizeof(e->quote.pcrs));
+	e->has_quote = e->quote.attest_len > 0;
+	if (pcrs != (e->has_quote ? sizeof(e->quote.pcrs) : 0) && r->err == CV_OK)
+		r->err = CV_ERR_FORMAT;
+	if (!with_events)
+		return;
+	e->quote.events.len =
+		read_field(r, e->quote.events.bytes, sizeof(e->quote.events.bytes));
+	e->quote.has_events = e->quote.events.len > 0;
+	if (e->quote.has_events && eventlog_check(&e->quote.events) != CV_OK)
+		r->err = CV_ERR_FORMAT;
+}
+
 static enum cv_err decode(struct store_evidences *all, const uint8_t *data, size_t len)
 {
 	struct lp_reader r;
+	bool with_events = true;
 	uint64_t count;
 
 	memset(all, 0, sizeof(*all));
 	lp_read_begin(&r, data, len, LABEL);
+	if (r.err != CV_OK) {
+		with_events = false;
+		lp_read_begin(&r, data, len, LABEL_WITHOUT_EVENTS);
+	}
 	count = lp_read_u64(&r);
 	if (r.err != CV_OK || count > STORE_EVIDENCE_MAX)
 		return CV_ERR_FORMAT;
 	all->count = (size_t)count;
-	for (size_t i = 0; i < all->count; i++) {
-		struct store_evidence *e = &all->list[i];
-		char code[64];
-		size_t pcrs;
-
-		e->time_s = lp_read_u64(&r);
-		lp_read_text(&r, code, sizeof(code));
-		e->reason = r.err == CV_OK ? reason_parse(code) : REASON_INTERNAL;
-		lp_read_exact(&r, e->nonce, sizeof(e->nonce));
-		e->token_len = read_field(&r, e->token, CV_EVIDENCE_MAX);
-		e->quote.attest_len = read_field(&r, e->quote.attest, sizeof(e->quote.attest));
-		e->quote.signature_len =
-			read_field(&r, e->quote.signature, sizeof(e->quote.signature));
-		pcrs = read_field(&r, e->quote.pcrs, sizeof(e->quote.pcrs));
-		e->has_quote = e->quote.attest_len > 0;
-		if (pcrs != (e->has_quote ? sizeof(e->quote.pcrs) : 0))
-			return CV_ERR_FORMAT;
-	}
+	for (size_t i = 0; i < all->count; i++)
+		read_one(&r, &all->list[i], with_events);
 	return lp_read_end(&r);
 }
 

@@ -75,6 +75,26 @@ def test_a_boot_unlocks_and_a_kernel_update_needs_one_digest_more(box):
     box.device.key()
 
 
+def test_a_dry_run_judges_the_events_of_the_boots_on_record(box):
+    boot(box)
+    policy(box, events="not_required")
+    box.device.key()
+    rules = {"v": 1, "policy_version": 1, "boot": {"max_keys": 16, "max_step": 1000},
+             "measurements": "not_required", "place": "not_required", "iat": "not_required",
+             "lease_seconds": 0, "reveal_reason": True, "pcrs": "not_required",
+             "tpm_firmware": "not_required", "events": RULES}
+    doc = {"v": 1, "fleet": box.fleet.name, "group": "lamps", "rules": rules, "trust_classes": ["tpm"],
+           "min_client": "not_required", "windows": "not_required",
+           "releases_per_day": "not_required", "approval": "not_required", "clock": "any"}
+    file = box.fleet.dir / "group.json"
+    file.write_text(json.dumps(doc))
+    box.fleet.conclave("policy", "test", file, "--device", box.name)
+    rules["events"] = {"4": {"required": {"kernel": ["ab" * 32]}, "allowed": RULES["4"]["allowed"]}}
+    file.write_text(json.dumps(doc))
+    told = box.fleet.conclave("policy", "test", file, "--device", box.name, want=DENIED).out
+    assert told.count("event_mismatch (group, rule events.4") >= 2, told
+
+
 def test_a_log_that_was_edited_does_not_replay(box):
     policy(box, events=RULES)
     evil = [*events.BOOT, (4, events.BOOT_APPLICATION, events.digest(b"rootkit"), b"")]

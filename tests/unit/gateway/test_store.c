@@ -18,8 +18,10 @@
 #include <sqlite3.h>
 
 #include "gateway/store.h"
+#include "gateway/store_evidence.h"
 #include "host/exit_code.h"
 #include "protocol/crypto.h"
+#include "protocol/lp.h"
 #include "tests/unit/gateway/keeper_rig.h"
 
 #define NOW 1800000000
@@ -107,22 +109,73 @@ static void edit(const char *sql)
 	assert_int_equal(sqlite3_close(db), SQLITE_OK);
 }
 
-/* A store from before there were groups opens as it is, and older programs then leave it alone. */
-static void a_store_of_the_first_schema_is_brought_up(void **state)
+/* A store of an older schema opens as it is, and older programs then leave it alone. */
+static void a_store_of_an_older_schema_is_brought_up(void **state)
 {
+	static const char *const older[] = { "UPDATE meta SET value = '1' WHERE name = 'schema'",
+		"UPDATE meta SET value = '2' WHERE name = 'schema'" };
 	const struct store_config cfg = config();
 	char why[STORE_WHY_BUF];
 	struct store *s = NULL;
 
 	(void)state;
-	make_store();
-	edit("UPDATE meta SET value = '1' WHERE name = 'schema'");
-	for (int i = 0; i < 2; i++) {
+	for (size_t i = 0; i < 2 * sizeof(older) / sizeof(older[0]); i++) {
+		if (i % 2 == 0) {
+			make_store();
+			edit(older[i / 2]);
+		}
 		assert_int_equal(store_open(&s, &cfg, why), CV_OK);
 		assert_int_equal(store_committed(s)->devices, 3);
 		store_close(s);
-		edit("UPDATE meta SET value = 'seen' WHERE name = 'schema' AND value <> '2'");
+		edit("UPDATE meta SET value = 'seen' WHERE name = 'schema' AND value <> '3'");
 	}
+}
+
+/* What a boot measured is on record with its quote; documents from before that are read as well. */
+static void the_events_of_a_boot_come_back_and_older_documents_have_none(void **state)
+{
+	const struct store_config cfg = config();
+	char why[STORE_WHY_BUF];
+	struct store_evidences *all = calloc(1, sizeof(*all));
+	struct store_evidence *one = calloc(1, sizeof(*one));
+	uint8_t old[256];
+	struct store *s = NULL;
+	enum store_room room;
+	size_t len = 0;
+	struct lp lp;
+
+	(void)state;
+	make_store();
+	assert_int_equal(store_open(&s, &cfg, why), CV_OK);
+	assert_int_equal(store_begin(s, &room), CV_OK);
+	one->reason = REASON_RELEASE;
+	one->token_len = 1;
+	one->has_quote = true;
+	one->quote.attest_len = 1;
+	one->quote.has_events = 1;
+	one->quote.events.len = 1 + EVENTLOG_ENTRY_BYTES;
+	one->quote.events.bytes[1] = 4; /* PCR */
+	assert_int_equal(store_evidence_add(s, "d1", all, one), CV_OK);
+	assert_int_equal(store_evidence_get(s, "d1", all), CV_OK);
+	assert_int_equal(all->count, 1);
+	assert_memory_equal(&all->list[0].quote, &one->quote, sizeof(one->quote));
+
+	lp_begin(&lp, old, sizeof(old), "conclave-evidence-v1");
+	lp_u64(&lp, 1);
+	lp_u64(&lp, NOW);
+	lp_text(&lp, "release");
+	lp_bytes(&lp, one->nonce, sizeof(one->nonce));
+	for (int field = 0; field < 4; field++) /* token, attest, signature, PCRs */
+		lp_bytes(&lp, one->token, 0);
+	assert_int_equal(lp_end(&lp, &len), CV_OK);
+	assert_int_equal(store_document_put(s, "evidence/d2", old, len), CV_OK);
+	assert_int_equal(store_evidence_get(s, "d2", all), CV_OK);
+	assert_int_equal(all->count, 1);
+	assert_int_equal(all->list[0].time_s, NOW);
+	assert_false(all->list[0].quote.has_events);
+	store_close(s);
+	free(all);
+	free(one);
 }
 
 static void a_dropped_document_is_gone_and_the_sum_holds(void **state)
@@ -253,7 +306,7 @@ static const struct edit_case {
 		CV_ERR_TAMPERED },
 	{ "INSERT INTO audit(seq, text, head) VALUES(6, '{}', zeroblob(32))",
 		"audit record 6 was changed", CV_ERR_TAMPERED },
-	{ "UPDATE meta SET value = '3' WHERE name = 'schema'", "schema 3", CV_ERR_VERSION },
+	{ "UPDATE meta SET value = '4' WHERE name = 'schema'", "schema 4", CV_ERR_VERSION },
 	{ "DELETE FROM meta WHERE name = 'schema'", "no schema", CV_ERR_VERSION },
 	{ "DROP TABLE meta", "meta", CV_ERR_VERSION },
 	{ "UPDATE meta SET value = 'g2' WHERE name = 'gateway'", "belongs to gateway g2",
@@ -464,7 +517,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_committed_comes_back),
-		cmocka_unit_test(a_store_of_the_first_schema_is_brought_up),
+		cmocka_unit_test(a_store_of_an_older_schema_is_brought_up),
+		cmocka_unit_test(the_events_of_a_boot_come_back_and_older_documents_have_none),
 		cmocka_unit_test(a_dropped_document_is_gone_and_the_sum_holds),
 		cmocka_unit_test(what_is_rolled_back_is_gone),
 		cmocka_unit_test(every_edit_is_found_and_named),
