@@ -25,7 +25,8 @@ static enum cv_err fetch(struct store *store, struct data_io *io, const struct m
 		size_t run = 1;
 
 		if (part == BLOCK_BYTES) {
-			run = blocks_run(entries + i, (len - at) / BLOCK_BYTES);
+			run = (len - at) / BLOCK_BYTES;
+			run = blocks_run(entries + i, run < DATA_SLICE_BLOCKS ? run : DATA_SLICE_BLOCKS);
 			err = blocks_fetch(store, &io->keys, entries + i, run, buf + at,
 				&io->bad_block);
 			part = run * BLOCK_BYTES;
@@ -121,15 +122,17 @@ static enum cv_err chunk_plan(struct volume *v, struct data_io *io, struct chunk
 	return err;
 }
 
-/* Seals everything into the buffer and writes it run by run. */
-static enum cv_err chunk_put(struct volume *v, struct data_io *io, struct chunk *c)
+/* Seals `count` blocks of the chunk from `first` on into the buffer. */
+static enum cv_err chunk_seal(
+	struct volume *v, struct data_io *io, struct chunk *c, size_t first, size_t count)
 {
+	size_t skip = (size_t)(c->offset % BLOCK_BYTES);
 	enum cv_err err = CV_OK;
 	uint8_t block[BLOCK_BYTES];
-	size_t at = 0;
 
-	for (size_t i = 0; i < c->count && !err; i++) {
-		size_t from = i == 0 ? (size_t)(c->offset % BLOCK_BYTES) : 0;
+	for (size_t i = first; i < first + count && !err; i++) {
+		size_t from = i == 0 ? skip : 0;
+		size_t at = i == 0 ? 0 : i * BLOCK_BYTES - skip;
 		size_t part = BLOCK_BYTES - from < c->len - at ? BLOCK_BYTES - from : c->len - at;
 		const uint8_t *plain = c->buf + at;
 
@@ -141,11 +144,25 @@ static enum cv_err chunk_put(struct volume *v, struct data_io *io, struct chunk 
 		}
 		if (!err)
 			err = keyring_user_seal(
-				&io->keys, &c->new[i], plain, io->buf + i * BLOCK_BYTES);
-		at += part;
+				&io->keys, &c->new[i], plain, io->buf + (i - first) * BLOCK_BYTES);
 	}
 	crypto_wipe(block, sizeof(block));
-	return err ? err : blocks_write(v, c->new, c->count, io->buf);
+	return err;
+}
+
+/* Seals and writes a slice after the other, each run by run. */
+static enum cv_err chunk_put(struct volume *v, struct data_io *io, struct chunk *c)
+{
+	enum cv_err err = CV_OK;
+
+	for (size_t i = 0; i < c->count && !err; i += DATA_SLICE_BLOCKS) {
+		size_t n = c->count - i < DATA_SLICE_BLOCKS ? c->count - i : DATA_SLICE_BLOCKS;
+
+		err = chunk_seal(v, io, c, i, n);
+		if (!err)
+			err = blocks_write(v, c->new + i, n, io->buf);
+	}
+	return err;
 }
 
 static bool same(const struct map_entry *a, const struct map_entry *b)

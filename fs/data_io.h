@@ -1,6 +1,6 @@
 /*
  * What a thread needs to read, seal and write data blocks while others have the volume's lock: its
- * own contexts for the data keys and a buffer for one chunk. Kept between requests.
+ * own contexts for the data keys and a buffer for what is sealed. Kept between requests.
  *
  * Threads  the pool has a lock of its own, taken after the volume's or without it.
  */
@@ -13,12 +13,14 @@
 
 #define DATA_CHUNK_BLOCKS 256 /* of one transaction: 1 MiB */
 #define DATA_CHUNK_BYTES ((size_t)DATA_CHUNK_BLOCKS * BLOCK_BYTES)
+/* At a time through a cipher and the container, so that it is still in the processor's cache. */
+#define DATA_SLICE_BLOCKS 32
 
 struct data_io {
 	struct keyring_user keys;
 	uint64_t bad_block; /* after CV_ERR_TAMPERED or CV_ERR_IO */
 	struct data_io *next;
-	uint8_t buf[DATA_CHUNK_BYTES];
+	uint8_t buf[DATA_SLICE_BLOCKS * BLOCK_BYTES]; /* ciphertext on its way out */
 };
 
 struct data_pool {

@@ -1,5 +1,6 @@
 /* conclave-volumed: one encrypted volume behind one FUSE mount (host/volume_ctl.h). */
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -108,6 +109,8 @@ int main(int argc, char **argv)
 	struct options o;
 
 	log_init("conclave-volumed");
+	/* a heap for each worker would keep what another one frees; allocations are rare and short */
+	(void)mallopt(M_ARENA_MAX, 1);
 	err = secret_process_init();
 	if (err) {
 		log_error("start: %s", secret_last_error());

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "fs/mount_buffer.h"
 #include "fs/mount_priv.h"
 #include "fs/mount_readahead.h"
 #include "fs/why.h"
@@ -143,6 +144,7 @@ static void *work(void *user)
 			break; /* the mount is gone */
 		fuse_session_process_buf(m->session, &buf);
 	}
+	mount_buffer_wipe();
 	free(buf.mem);
 	(void)pthread_mutex_lock(&m->volume->lock);
 	if (--m->running == 0)

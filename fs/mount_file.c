@@ -8,6 +8,7 @@
 #include "fs/dir.h"
 #include "fs/flush.h"
 #include "fs/mount_atime.h"
+#include "fs/mount_buffer.h"
 #include "fs/mount_cache.h"
 #include "fs/mount_priv.h"
 #include "protocol/crypto.h"
@@ -56,7 +57,7 @@ static void op_read(
 	fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
 {
 	struct mount *m = mount_lock(req);
-	struct data_io *io = NULL;
+	uint8_t *buf = mount_buffer(size);
 	enum cv_err err = CV_ERR_INTERNAL;
 	size_t got = 0;
 	int e;
@@ -66,10 +67,8 @@ static void op_read(
 		fuse_reply_err(req, ENOTCONN);
 		return;
 	}
-	if (size <= sizeof(io->buf))
-		err = data_io_get(&m->volume->pool, &m->volume->keyring, &io);
-	if (!err)
-		err = data_read(m->volume, ino, (uint64_t)off, io->buf, size, &got);
+	if (buf)
+		err = data_read(m->volume, ino, (uint64_t)off, buf, size, &got);
 	e = mount_errno(m, err, ino, "read");
 	/* the kernel takes it that the access time has changed */
 	lookups_told(&m->lookups, ino, false);
@@ -79,8 +78,7 @@ static void op_read(
 	if (e)
 		fuse_reply_err(req, e);
 	else
-		fuse_reply_buf(req, (const char *)io->buf, got);
-	data_io_put(&m->volume->pool, io);
+		fuse_reply_buf(req, (const char *)buf, got);
 }
 
 /* Before the first byte, so that no crash leaves new content under an old setuid bit. */
@@ -254,17 +252,15 @@ static int list_entry(void *user, const struct dir_name *name, uint64_t object, 
 
 static void list(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, bool plus)
 {
-	struct listing l = { .req = req, .dir = ino, .plus = plus, .cap = size };
+	struct listing l = {
+		.req = req, .dir = ino, .plus = plus, .buf = (char *)mount_buffer(size), .cap = size
+	};
 	enum cv_err err = CV_ERR_INTERNAL;
 	int e;
 
-	l.buf = malloc(size ? size : 1);
-	if (!l.buf) {
-		fuse_reply_err(req, ENOMEM);
-		return;
-	}
 	l.m = mount_lock(req);
-	err = dir_read(l.m->volume, ino, (uint64_t)off, list_entry, &l);
+	if (l.buf)
+		err = dir_read(l.m->volume, ino, (uint64_t)off, list_entry, &l);
 	/* what was listed before the error goes out; the next call meets it again */
 	if (!err && l.len == 0)
 		err = l.err;
@@ -276,7 +272,6 @@ static void list(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, bool pl
 		fuse_reply_err(req, e);
 	else
 		fuse_reply_buf(req, l.buf, l.len);
-	free(l.buf);
 }
 
 static void op_readdir(

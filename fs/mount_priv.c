@@ -5,6 +5,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "fs/mount_buffer.h"
+
 static _Thread_local bool asked;
 static _Thread_local uint32_t caller_uid, caller_gid;
 static _Thread_local bool reading; /* the request that this thread has at hand is READ */
@@ -61,6 +63,7 @@ static ssize_t read_request(int fd, void *buf, size_t cap, void *user)
 {
 	ssize_t n = read(fd, buf, cap);
 
+	mount_buffer_set(buf, cap);
 	if (n > 0)
 		look_at(user, buf, (size_t)n);
 	return n;
