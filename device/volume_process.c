@@ -2,14 +2,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/fs.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "host/claim.h"
 #include "host/file.h"
 #include "host/log.h"
 
@@ -27,18 +25,13 @@ enum cv_err volume_process_find(char *out, size_t cap)
 enum cv_err volume_container_open(int *fd, const char *path, bool read_only)
 {
 	/* O_EXCL claims a block device, so that nobody mounts or formats it meanwhile */
-	int f = open(path, (read_only ? O_RDONLY : O_RDWR) | O_EXCL | O_CLOEXEC | O_NOCTTY);
-	int protected = 0;
+	int f = claim_open(path, (read_only ? O_RDONLY : O_RDWR) | O_EXCL | O_CLOEXEC | O_NOCTTY);
+	enum cv_err err = CV_ERR_INTERNAL;
 
 	if (f < 0)
 		return file_error(errno);
-	if (!read_only && ioctl(f, BLKROGET, &protected) == 0 && protected) {
-		close(f);
-		return CV_ERR_READ_ONLY;
-	}
-	if (flock(f, LOCK_EX | LOCK_NB) != 0) {
-		enum cv_err err = file_error(errno);
-
+	err = claim_lock(f, !read_only, true);
+	if (err != CV_OK) {
 		close(f);
 		return err;
 	}

@@ -1,11 +1,9 @@
 /* Volumes as files and block devices: opening, locking and making the container itself. */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/fs.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -13,6 +11,7 @@
 #include "fs/open.h"
 #include "fs/super.h"
 #include "fs/why.h"
+#include "host/claim.h"
 #include "host/file.h"
 
 /* Labels of filesystems, partitions, RAID and the like are within this much of the beginning. */
@@ -25,28 +24,21 @@ static enum cv_err refuse_open(struct volume_why *why, const char *path, int e)
 	if (e == EISDIR)
 		return why_set(why, CV_ERR_NOT_VOLUME, "%s: not a volume: a directory", path);
 	if (e == EROFS)
-		return why_set(why, CV_ERR_READ_ONLY,
-			"%s: its filesystem is read-only; open it read-only", path);
+		return why_set(why, CV_ERR_READ_ONLY, "%s: its filesystem is read-only", path);
 	if (e == EBUSY)
 		return why_set(why, CV_ERR_BUSY, "%s: in use: mounted, or part of another device",
 			path);
 	return why_set(why, err, "%s: %s", path, strerror(e));
 }
 
-static bool write_protected(int fd)
-{
-	int protected = 0;
-
-	return ioctl(fd, BLKROGET, &protected) == 0 && protected;
-}
-
 enum cv_err container_open(
 	int *out, const char *path, bool read_only, struct volume_why *why)
 {
+	enum cv_err err = CV_ERR_INTERNAL;
 	struct stat st;
 	/* O_EXCL claims a block device, so that nobody mounts or formats it meanwhile */
-	int fd = open(path, (read_only ? O_RDONLY : O_RDWR | O_EXCL) | O_CLOEXEC | O_NOCTTY |
-				    O_NONBLOCK);
+	int fd = claim_open(path, (read_only ? O_RDONLY : O_RDWR | O_EXCL) | O_CLOEXEC |
+					  O_NOCTTY | O_NONBLOCK);
 
 	if (fd < 0)
 		return refuse_open(why, path, errno);
@@ -55,17 +47,13 @@ enum cv_err container_open(
 		return why_set(why, CV_ERR_NOT_VOLUME,
 			"%s: not a volume: neither a file nor a block device", path);
 	}
-	if (!read_only && write_protected(fd)) {
+	err = claim_lock(fd, !read_only, !read_only);
+	if (err) {
 		(void)close(fd);
-		return why_set(why, CV_ERR_READ_ONLY, "%s: the device is read-only", path);
-	}
-	if (flock(fd, (read_only ? LOCK_SH : LOCK_EX) | LOCK_NB)) {
-		int e = errno;
-
-		(void)close(fd);
-		if (e == EWOULDBLOCK)
-			return why_set(why, CV_ERR_BUSY, "%s: in use by another process", path);
-		return why_set(why, CV_ERR_IO, "%s: cannot be locked: %s", path, strerror(e));
+		return why_set(why, err, "%s: %s", path,
+			err == CV_ERR_BUSY        ? "in use by another process"
+			: err == CV_ERR_READ_ONLY ? "the device is read-only"
+						  : "cannot be locked");
 	}
 	*out = fd;
 	return CV_OK;

@@ -14,9 +14,9 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 import fs_support as fs
 import volume_reader
-from conftest import needs_fuse
+from fs_fixtures import needs_mount
 
-pytestmark = [needs_fuse, pytest.mark.skipif(os.geteuid() != 0, reason="devices need root")]
+pytestmark = needs_mount
 
 SIZE = 48 << 20
 LARGER = 96 << 20
@@ -124,8 +124,8 @@ def test_nobody_formats_a_mounted_device(device, mount, how):
     with pytest.raises(OSError) as e:
         os.open(device, os.O_RDWR | os.O_EXCL)
     assert e.value.errno == errno.EBUSY
-    for verb, *args in (["create", "--overwrite", "--no-recovery"], ["check"], ["grow"], ["trim"]):
-        assert "in use" in volume(verb, device, *args, want=BUSY)
+    assert "in use" in create(device, "--overwrite", want=BUSY)
+    assert "in use" in volume("check", device, want=BUSY)
 
 
 def test_a_write_protected_device_is_named_so_and_can_be_read(device, mount):
