@@ -107,8 +107,8 @@ mcu-trial: $(MCU_TRIAL) $(MCU_TARGET)
 mcu-firmware: $(MCU_ELF) ## build the microcontroller's firmware for the emulated board
 
 .PHONY: mcu-run mcu-report
-mcu-run: all $(MCU_ELF) ## boot the firmware in the emulator against three gateways on this host
-	@CONCLAVE_BIN=$(abspath $(BUILD)/bin) $(PYTHON) tests/e2e/mcu_run.py
+mcu-run: all $(MCU_ELF) ## boot the firmware in the emulator against three gateways on this host (IMAGE=FILE: a device of yours)
+	@CONCLAVE_BIN=$(abspath $(BUILD)/bin) $(PYTHON) tests/e2e/mcu_run.py $(IMAGE)
 mcu-report: all $(MCU_ELF) ## the firmware's size, memory and instructions, with the margin to each ceiling
 	@CONCLAVE_BIN=$(abspath $(BUILD)/bin) $(PYTHON) tests/e2e/mcu_report.py
 

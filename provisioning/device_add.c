@@ -211,7 +211,11 @@ static void report(const struct add *a, struct context *ctx)
 	say(ctx, "device %s: %u of %u gateways unlock it; trust class %s", r->id,
 		(unsigned)r->set.threshold, (unsigned)r->set.count,
 		trust_class_name(r->trust_class));
-	say(ctx, "bundle %s: on the device, `conclave-device install` takes it", bundle);
+	if (a->mcu)
+		say(ctx, "bundle %s: the same for `conclave-mcu` on a host, by `conclave-device install`; "
+			 "a board takes what --image writes", bundle);
+	else
+		say(ctx, "bundle %s: on the device, `conclave-device install` takes it", bundle);
 }
 
 static enum cv_err finish(struct add *a, struct context *ctx)

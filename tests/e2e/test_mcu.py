@@ -5,6 +5,7 @@ import os
 import pathlib
 import re
 import subprocess
+import sys
 import tempfile
 
 import pytest
@@ -44,6 +45,20 @@ def board(three, chip):
     counters = {n: chip.store().get(n, b"") for n in ("boot-counter", "counter")}
     kept.update({n: max(kept.get(n, b""), v) for n, v in counters.items() if v})
     chip.write(mcu.bank(kept.items()))
+
+
+def test_the_runner_boots_an_image_as_it_was_dealt(three):
+    """With gateways on this host's loopback, which the board sees under another address."""
+    image = three.dir / "m0.img"
+    three.device("m0", 2, "--image", image, mcu=True, install=False)
+    _, store = mcu.records(image.read_bytes())
+    store += [("boot.timeout", (30).to_bytes(4, "big")), ("boot.stay", (1).to_bytes(4, "big"))]
+    image.write_bytes(mcu.bank(store))
+    before = image.read_bytes()
+    done = subprocess.run([sys.executable, pathlib.Path(__file__).with_name("mcu_run.py"), image],
+                          capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+    assert done.returncode == 0 and "MOUNT_OK" in done.stdout, done
+    assert "figure instructions" not in done.stdout and image.read_bytes() == before
 
 
 def firmware_digest():
