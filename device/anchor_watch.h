@@ -21,7 +21,10 @@ struct anchor_watch {
 
 /* MOUNT_OK has told whoever has answered it. */
 void anchor_watch_init(struct anchor_watch *a, const struct settings *settings);
-/* True once a minute, or once in a status_interval if that is shorter: ask the volume process for its generation. */
+/*
+ * True once a minute, or once in a status_interval if that is shorter: ask the volume process for
+ * its generation.
+ */
 bool anchor_watch_due(struct anchor_watch *a);
 /*
  * Sends `generation` to each gateway that has not heard of it (blocks for a gateway's deadline at

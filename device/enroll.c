@@ -270,7 +270,8 @@ static enum cv_err take_challenge(struct pending *p)
 	err = hash_text(t->request_hash, &p->request);
 	if (err == CV_OK)
 		err = hash_text(t->challenge_hash, &p->challenge);
-	if (err == CV_OK && !crypto_equal(t->request_hash, p->decoded.request_hash, CV_HASH_BYTES)) {
+	if (err == CV_OK &&
+		!crypto_equal(t->request_hash, p->decoded.request_hash, CV_HASH_BYTES)) {
 		log_error("challenge: it answers another request than this device's last one");
 		err = CV_ERR_MISMATCH;
 	}

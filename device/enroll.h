@@ -1,6 +1,6 @@
 /*
- * The device's half of a TPM's enrolment (docs/protocol.md section 15). What an enrolment has made so
- * far lies in the folder `enroll` of the state directory until `install` takes it over:
+ * The device's half of a TPM's enrolment (docs/protocol.md section 15). What an enrolment has made
+ * so far lies in the folder `enroll` of the state directory until `install` takes it over:
  *
  *	attest.key      the key that will sign tokens; only its public half leaves the device
  *	tpm.json        the quoting key, which only this TPM can load

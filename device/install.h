@@ -5,8 +5,8 @@
 #include "device/options.h"
 
 /*
- * Opens the bundle (by o->passphrase_fd, or with the TPM of the pending enrolment if that is -1) and
- * puts it into o->state_dir. CV_ERR_EXISTS: there is a device already and o->force is not set;
+ * Opens the bundle (by o->passphrase_fd, or with the TPM of the pending enrolment if that is -1)
+ * and puts it into o->state_dir. CV_ERR_EXISTS: there is a device already and o->force is not set;
  * CV_ERR_SEAL, CV_ERR_FORMAT: not this device's bundle, or damaged.
  */
 CV_MUST_CHECK enum cv_err install_bundle(const struct options *o, const char *path);

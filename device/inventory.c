@@ -212,7 +212,8 @@ size_t inventory_collect(struct inventory_item items[CV_INVENTORY_MAX], const ch
 	for_each(&c, "/sys/block", take_disk);
 	for_each(&c, "/sys/class/net", take_net);
 	if (c.left_out > 0)
-		log_warning("inventory: %zu parts more than the %d that evidence can hold: left out",
+		log_warning(
+			"inventory: %zu parts more than the %d that evidence can hold: left out",
 			c.left_out, CV_INVENTORY_MAX);
 	return c.count;
 }

@@ -14,7 +14,9 @@ CV_MUST_CHECK enum cv_err mount_table_container(
 /* True if a mount of this container is left, as a bind mount may be; also if that is unknown. */
 bool mount_table_has(const char *container);
 
-/* One line of mountinfo, cut up: false if it is not a volume of ours. For mount_table.c and tests. */
+/*
+ * One line of mountinfo, cut up: false if it is not a volume of ours. For mount_table.c and tests.
+ */
 bool mount_table_line(char *line, char **mount_point, char **container);
 
 #endif

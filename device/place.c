@@ -35,7 +35,10 @@ static void set_age(struct place_fix *fix, int64_t age_s)
 {
 	const uint64_t now_ms = clock_monotonic_ms();
 
-	/* a date in the future says that one of the clocks is off: no age is better than a wrong one */
+	/*
+	 * a date in the future says that one of the clocks is off: no age is better than a wrong
+	 * one
+	 */
 	fix->has_age = age_s >= 0 && age_s <= UINT32_MAX;
 	if (!fix->has_age)
 		return;
@@ -53,8 +56,9 @@ static enum cv_err file_texts(struct place_fix *fix, const struct cJSON *tree)
 		err = json_get_text(tree, "receiver", fix->receiver, sizeof(fix->receiver));
 	if (err == CV_OK && json_has(tree, "firmware"))
 		err = json_get_text(tree, "firmware", fix->firmware, sizeof(fix->firmware));
-	if (err == CV_OK && ((fix->receiver[0] != '\0' && !evidence_text_valid(fix->receiver)) ||
-				    (fix->firmware[0] != '\0' && !evidence_text_valid(fix->firmware))))
+	if (err == CV_OK &&
+		((fix->receiver[0] != '\0' && !evidence_text_valid(fix->receiver)) ||
+			(fix->firmware[0] != '\0' && !evidence_text_valid(fix->firmware))))
 		err = CV_ERR_FORMAT;
 	return err;
 }

@@ -4,9 +4,9 @@
  *
  * File     one JSON object: {"lat_e7":N,"lon_e7":N,"accuracy_mm":N?,"taken":S?,"receiver":TEXT?,
  *          "firmware":TEXT?}; `taken` in seconds since 1970, else the file's date counts.
- * gpsd     its JSON protocol over TCP (gpsd_json(5)): the first TPV report with a time and a position
- *          of two or three dimensions. The receiver is the driver that gpsd names, the firmware its
- *          subtype.
+ * gpsd     its JSON protocol over TCP (gpsd_json(5)): the first TPV report with a time and a
+ *          position of two or three dimensions. The receiver is the driver that gpsd names, the
+ *          firmware its subtype.
  *
  * A source that gives nothing leaves the claims out, with one line in the log; whether that
  * matters is the gateways' policy's business.

@@ -151,7 +151,9 @@ static enum cv_err take_report(struct gpsd *g, const cJSON *report, struct place
 	const char *path = text_of(report, "device");
 	double mode = 0, lat = 0, lon = 0;
 
-	/* gpsd repeats coordinates that a receiver without a fix sends: such a report has no time */
+	/*
+	 * gpsd repeats coordinates that a receiver without a fix sends: such a report has no time
+	 */
 	if (!number_of(report, "mode", &mode) || !(mode >= 2) ||
 		text_of(report, "time")[0] == '\0' ||
 		!number_of(report, "lat", &lat) || !number_of(report, "lon", &lon) ||

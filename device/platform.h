@@ -9,7 +9,8 @@
 
 /*
  * Digests of our own two programs ("conclave-device", "conclave-volumed") and of the files that
- * device.ini names, boot id, boots, uptime, debugger; the place is place.h's. Prints what cannot be read.
+ * device.ini names, boot id, boots, uptime, debugger; the place is place.h's. Prints what cannot be
+ * read.
  */
 CV_MUST_CHECK enum cv_err platform_collect(struct evidence_platform *p, const struct settings *s,
 	const char *state_dir, const char *volumed_path,

@@ -47,8 +47,8 @@ static const struct meaning meanings[] = {
 		"busy: it has no room for a key: other programs left theirs in it (use a resource "
 		"manager)"},
 	{TPM2_RC_SESSION_MEMORY, CV_ERR_BUSY,
-		"busy: it has no room for a session: other programs left theirs in it (use a resource "
-		"manager)"},
+		"busy: it has no room for a session: other programs left theirs in it (use a "
+		"resource manager)"},
 	{TPM2_RC_OBJECT_HANDLES, CV_ERR_BUSY, "busy: it has no room for a key"},
 	{TPM2_RC_SESSION_HANDLES, CV_ERR_BUSY, "busy: it has no room for a session"},
 	{TPM2_RC_MEMORY, CV_ERR_BUSY, "busy: it has no room"},

@@ -3,9 +3,9 @@
  * "swtpm:path=/run/x.sock", ...
  *
  * Every function here prints its own line. CV_ERR_BUSY: the same may work in a moment (busy, out of
- * room, reset while it was working). CV_ERR_TPM: it will not (absent, cleared, another TPM, refuses).
- * What was loaded into the TPM is flushed before a function returns, errors included: without a
- * resource manager nobody else would.
+ * room, reset while it was working). CV_ERR_TPM: it will not (absent, cleared, another TPM,
+ * refuses). What was loaded into the TPM is flushed before a function returns, errors included:
+ * without a resource manager nobody else would.
  *
  * Time     a TPM may take seconds for a key and is waited for at most TPM_TIMEOUT_MS a command.
  * Threads  one at a time.

@@ -96,7 +96,8 @@ static enum cv_err read_pcrs(struct tpm *t, struct tpm_quote *quote)
 				NULL, &read, &values),
 			"PCRs");
 		if (err == CV_OK && take_values(quote, &left, read, values) != CV_OK) {
-			log_error("TPM %s: PCRs: it has no SHA-256 bank, or not all of it", t->name);
+			log_error(
+				"TPM %s: PCRs: it has no SHA-256 bank, or not all of it", t->name);
 			err = CV_ERR_TPM;
 		}
 		Esys_Free(read);

@@ -75,8 +75,8 @@ static enum cv_err open_session(struct tpm *t, ESYS_TR *session)
 }
 
 /*
- * A session under a key that only this endorsement key can open: what comes out of the TPM through it
- * is not in clear on the bus of a discrete chip.
+ * A session under a key that only this endorsement key can open: what comes out of the TPM through
+ * it is not in clear on the bus of a discrete chip.
  */
 static enum cv_err open_veil(struct tpm *t, ESYS_TR ek, ESYS_TR *session)
 {
@@ -182,8 +182,8 @@ static enum cv_err load_under(struct tpm *t, ESYS_TR ek, ESYS_TR session,
 		return err;
 	rc = Esys_Load(t->esys, ek, session, ESYS_TR_NONE, ESYS_TR_NONE, &private, &public, ak);
 	if (tpm_answered(rc, TPM2_RC_INTEGRITY)) {
-		log_error("TPM %s: it was cleared since this device was enrolled: its quoting key is "
-			  "gone: enrol the device anew",
+		log_error("TPM %s: it was cleared since this device was enrolled: its quoting key "
+			  "is gone: enrol the device anew",
 			t->name);
 		*ak = ESYS_TR_NONE;
 		return CV_ERR_TPM;

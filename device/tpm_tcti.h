@@ -1,6 +1,6 @@
 /*
- * A TCTI around another one that does not wait for ever: ESAPI's calls block, and tcti-swtpm ignores
- * the timeout it is given.
+ * A TCTI around another one that does not wait for ever: ESAPI's calls block, and tcti-swtpm
+ * ignores the timeout it is given.
  */
 #ifndef CONCLAVE_DEVICE_TPM_TCTI_H
 #define CONCLAVE_DEVICE_TPM_TCTI_H

@@ -185,8 +185,9 @@ enum cv_err unlock_follow_addresses(struct unlock *u)
 /* What no other attempt will mend: an error on this device; a busy TPM is not one. */
 static bool is_hopeless(enum cv_err err)
 {
-	return err != CV_OK && err != CV_ERR_BUSY && err != CV_ERR_TOO_FEW && err != CV_ERR_DENIED &&
-		err != CV_ERR_TIMEOUT && err != CV_ERR_SHARE_INVALID && err != CV_ERR_SHARE_SET;
+	return err != CV_OK && err != CV_ERR_BUSY && err != CV_ERR_TOO_FEW &&
+	       err != CV_ERR_DENIED && err != CV_ERR_TIMEOUT && err != CV_ERR_SHARE_INVALID &&
+	       err != CV_ERR_SHARE_SET;
 }
 
 static void attempt_report(struct unlock *u)

@@ -73,7 +73,9 @@ void unlock_drain(struct unlock *u);
 CV_MUST_CHECK enum cv_err unlock_follow_addresses(struct unlock *u);
 void unlock_close(struct unlock *u);
 
-/* Its last answer was authentic and said: not now (an approval, a closed window, a busy gateway). */
+/*
+ * Its last answer was authentic and said: not now (an approval, a closed window, a busy gateway).
+ */
 bool unlock_told_to_wait(const struct unlock *u, size_t member);
 /* What one gateway said or did, for people: "denied: device_revoked". */
 const char *unlock_member_text(const struct unlock *u, size_t member);

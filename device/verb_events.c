@@ -15,7 +15,9 @@
 #define USAGE "events [FILE]"
 #define DATA_SHOWN 64
 
-/* What the log says of the event: for people, as nobody vouches for it. Text in UTF-16 is common. */
+/*
+ * What the log says of the event: for people, as nobody vouches for it. Text in UTF-16 is common.
+ */
 static void print_data(const struct eventlog_event *e)
 {
 	size_t shown = 0;

@@ -13,6 +13,7 @@ bool watcher_key_given(const struct options *o);
  * Into the caller's secret memory: 32 raw bytes (the unlock secret), or the recovery code as text
  * (host/recovery_code.h), typed if the descriptor is a terminal. Prints why not.
  */
-CV_MUST_CHECK enum cv_err watcher_key_read(uint8_t secret[CV_SECRET_BYTES], const struct options *o);
+CV_MUST_CHECK enum cv_err watcher_key_read(
+	uint8_t secret[CV_SECRET_BYTES], const struct options *o);
 
 #endif

@@ -39,7 +39,9 @@ static enum cv_err begin_unmount(struct watcher *w, bool lazy)
 	return err;
 }
 
-/* Nobody used the volume for as long as -o idle says. Whether somebody is in it, the kernel knows. */
+/*
+ * Nobody used the volume for as long as -o idle says. Whether somebody is in it, the kernel knows.
+ */
 static void take_idle(struct watcher *w)
 {
 	if (w->mounted && begin_unmount(w, false) == CV_OK)

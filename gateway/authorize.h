@@ -59,7 +59,9 @@ struct authorize_input {
 	const uint8_t *ueid; /* EVIDENCE_UEID_BYTES, of the device that the MAC speaks for */
 	const struct record *record;
 	const struct policy *policy; /* NULL: the record's text is no policy */
-	/* in force for the record's group; NULL: it has none, or the gateway holds no policy for it */
+	/*
+	 * in force for the record's group; NULL: it has none, or the gateway holds no policy for it
+	 */
 	const struct group_policy *group;
 	bool frozen; /* the fleet */
 	struct authorize_clock clock;

@@ -139,7 +139,9 @@ static bool window_open(const struct group_policy *g, uint64_t now_s)
 	return false;
 }
 
-/* Planned work: neither windows nor the quota hold it up. Only a trusted clock can say that it is. */
+/*
+ * Planned work: neither windows nor the quota hold it up. Only a trusted clock can say that it is.
+ */
 static bool in_maintenance(const struct authorize_input *in)
 {
 	const struct group_policy *g = in->group;

@@ -120,7 +120,8 @@ static void read_limits(struct ini_file *ini, struct gateway_config *cfg)
 	f->failures_burst = limit(ini, "failures_burst", 1000, 0, 1000000);
 	f->failures_per_minute = limit(ini, "failures_per_minute", 3000, 1, 10000000);
 	k->device_burst = limit(ini, "device_burst", KEEPER_DEVICE_BURST, 1, 1000000);
-	k->device_per_minute = limit(ini, "device_per_minute", KEEPER_DEVICE_PER_MINUTE, 1, 10000000);
+	k->device_per_minute =
+		limit(ini, "device_per_minute", KEEPER_DEVICE_PER_MINUTE, 1, 10000000);
 	k->audit_refusals_per_minute = limit(
 		ini, "audit_refusals_per_minute", KEEPER_AUDIT_REFUSALS_PER_MINUTE, 1, 10000);
 	k->batch_max = limit(ini, "batch", KEEPER_BATCH_MAX, 1, 4096);
@@ -203,7 +204,8 @@ static void read_destinations(struct ini_file *ini, struct gateway_config *cfg,
 		struct destination *d = &s->destinations[s->count];
 
 		if (s->count == DESTINATIONS_MAX) {
-			ini_mistake(ini, section, NULL, "more than %d destinations", DESTINATIONS_MAX);
+			ini_mistake(
+				ini, section, NULL, "more than %d destinations", DESTINATIONS_MAX);
 			return;
 		}
 		memset(d, 0, sizeof(*d));

@@ -40,8 +40,8 @@ static void add(struct text *t, const char *format, ...)
 static void add_number(
 	struct text *t, const char *name, const char *type, const char *help, uint64_t value)
 {
-	add(t, "# HELP conclave_%s %s\n# TYPE conclave_%s %s\nconclave_%s %" PRIu64 "\n", name, help,
-		name, type, name, value);
+	add(t, "# HELP conclave_%s %s\n# TYPE conclave_%s %s\nconclave_%s %" PRIu64 "\n", name,
+		help, name, type, name, value);
 }
 
 static int respond(struct mg_connection *conn, int status, const char *type, const char *body)

@@ -17,8 +17,8 @@ struct init_options {
 	const char *state;   /* directory, made if missing; NULL: the configuration's, or the default */
 	const char *request; /* file to write; NULL: ./ID.req */
 	/*
-	 * NULL: none. A file that is there gives what is NULL or 0 here, and must agree with the rest;
-	 * else a first configuration is written there.
+	 * NULL: none. A file that is there gives what is NULL or 0 here, and must agree with the
+	 * rest; else a first configuration is written there.
 	 */
 	const char *config;
 	const char *address;	  /* for that first one: devices' ADDRESS:PORT; NULL: the default */

@@ -84,7 +84,8 @@ static enum cv_err check_pin(const struct grant *g, struct state_pin *pin)
 	}
 	if (pin->joined && (strcmp(pin->fleet, g->fleet) != 0 ||
 		!crypto_equal(pin->fleet_root, g->fleet_root, sizeof(g->fleet_root)))) {
-		log_error("this gateway belongs to fleet %s under another root: refused", pin->fleet);
+		log_error(
+			"this gateway belongs to fleet %s under another root: refused", pin->fleet);
 		return CV_ERR_EXISTS;
 	}
 	return CV_OK;

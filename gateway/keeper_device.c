@@ -92,8 +92,9 @@ static bool worth_an_alert(enum reason reason)
 	 * These come with slow devices and restarts, or are the gateway's own trouble; what waits
 	 * for an operator has an alert of its own, which does not say who it is.
 	 */
-	return reason != REASON_APPROVAL_REQUIRED && reason != REASON_NONCE_EXPIRED && reason != REASON_NONCE_FOREIGN &&
-		reason != REASON_STORE_FAILED && reason != REASON_BUSY && reason != REASON_INTERNAL;
+	return reason != REASON_APPROVAL_REQUIRED && reason != REASON_NONCE_EXPIRED &&
+	       reason != REASON_NONCE_FOREIGN && reason != REASON_STORE_FAILED &&
+	       reason != REASON_BUSY && reason != REASON_INTERNAL;
 }
 
 /* Which policy said no; the reason names its rule. */

@@ -133,7 +133,8 @@ static int run(const struct options *o)
 static int init(const struct options *o)
 {
 	/* A state directory of its own, as in a test, has no business with the system's file. */
-	const char *config = o->config == NULL && o->state == NULL ? CONFIG_PATH_DEFAULT : o->config;
+	const char *config =
+		o->config == NULL && o->state == NULL ? CONFIG_PATH_DEFAULT : o->config;
 	struct init_options options = {
 		.gateway = o->name,
 		.state = o->state,
@@ -148,7 +149,8 @@ static int init(const struct options *o)
 		return usage_error("init takes options only");
 	if (o->name == NULL && (config == NULL || access(config, F_OK) != 0))
 		return usage_error("init needs --name, or --config of a file that is there");
-	if (o->reserve != NULL && (sscanf(o->reserve, "%9u%c", &reserve, &rest) != 1 || reserve == 0))
+	if (o->reserve != NULL &&
+		(sscanf(o->reserve, "%9u%c", &reserve, &rest) != 1 || reserve == 0))
 		return usage_error("--reserve-records is not a number");
 	options.reserve_records = reserve;
 	return exit_code_of(init_gateway(&options));

@@ -147,8 +147,9 @@ static void put_keys(struct keeper *k, const uint8_t package_hash[CV_HASH_BYTES]
 }
 
 /*
- * Other keys in the place of those that a device has. Its shares go with the old keys, its boot starts
- * anew; its state stays, and so does its policy: who may enrol may not thereby loosen or reinstate.
+ * Other keys in the place of those that a device has. Its shares go with the old keys, its boot
+ * starts anew; its state stays, and so does its policy: who may enrol may not thereby loosen or
+ * reinstate.
  */
 static void replace_keys(struct keeper *k, const uint8_t package_hash[CV_HASH_BYTES])
 {

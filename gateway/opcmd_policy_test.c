@@ -154,7 +154,8 @@ static enum opcmd_result test_group(struct keeper *k, struct opcmd *op, const ch
 }
 
 /* The policy to try: its JSON, which nobody needs to have signed yet. */
-static enum opcmd_result read_policy(struct opcmd *op, struct group_policy *group, const char *fleet)
+static enum opcmd_result read_policy(
+	struct opcmd *op, struct group_policy *group, const char *fleet)
 {
 	const struct cJSON *object;
 	const char *text;

@@ -8,10 +8,10 @@
  * Room     the file carries filler in place of `reserve_records` release records, and the WAL file
  *          has its whole size, both allocated on disk when the store is made or opened. While the
  *          file can grow the reserve is not touched; when it cannot, store_room says
- *          STORE_ROOM_RESERVE, filler becomes free pages, and the caller writes nothing but releases
- *          and revocations. Once the file can grow again the filler comes back. (On file systems
- *          that copy on write or compress, an allocated page is no promise, and the disk needs a
- *          margin.)
+ *          STORE_ROOM_RESERVE, filler becomes free pages, and the caller writes nothing but
+ *          releases and revocations. Once the file can grow again the filler comes back. (On file
+ *          systems that copy on write or compress, an allocated page is no promise, and the disk
+ *          needs a margin.)
  * Threads  one thread per struct. One process per file.
  * Errors   CV_ERR_FULL: no space; CV_ERR_IO; CV_ERR_BUSY: another process has the file;
  *          CV_ERR_VERSION: another schema; CV_ERR_MISMATCH: another gateway's; CV_ERR_SEAL: the
@@ -111,7 +111,9 @@ CV_MUST_CHECK enum cv_err store_document_put(
 
 /* Nothing happens if there is none. */
 CV_MUST_CHECK enum cv_err store_document_drop(struct store *s, const char *name);
-/* The first name after `after` that begins with `prefix`; CV_ERR_NOT_FOUND when there is no more. */
+/*
+ * The first name after `after` that begins with `prefix`; CV_ERR_NOT_FOUND when there is no more.
+ */
 CV_MUST_CHECK enum cv_err store_document_next(struct store *s, const char *prefix,
 	const char *after, char name[STORE_NAME_BUF]);
 

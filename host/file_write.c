@@ -72,7 +72,10 @@ static enum cv_err fill_and_close(int fd, const void *data, size_t len, mode_t m
 	return err;
 }
 
-/* A device, a pipe or a link is not ours to replace: root would lose /dev/null to an option's value. */
+/*
+ * A device, a pipe or a link is not ours to replace: root would lose /dev/null to an option's
+ * value.
+ */
 static bool may_replace(const char *path)
 {
 	struct stat st;

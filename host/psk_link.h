@@ -7,8 +7,9 @@
  * Messages are u32 big-endian length and bytes. Every call ends at its deadline (absolute,
  * clock_monotonic_ms). Threads: one. Nothing is printed.
  *
- * Errors   CV_ERR_TIMEOUT; CV_ERR_UNREACHABLE: refused, closed or cut; CV_ERR_SEAL: the other end has
- *          not the key; CV_ERR_TOO_LONG: a message over the limit; CV_ERR_ARGUMENT: not an address.
+ * Errors   CV_ERR_TIMEOUT; CV_ERR_UNREACHABLE: refused, closed or cut; CV_ERR_SEAL: the other end
+ *          has not the key; CV_ERR_TOO_LONG: a message over the limit; CV_ERR_ARGUMENT: not an
+ *          address.
  */
 #ifndef CONCLAVE_HOST_PSK_LINK_H
 #define CONCLAVE_HOST_PSK_LINK_H

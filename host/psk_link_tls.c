@@ -58,7 +58,9 @@ static enum cv_err configure(struct psk_link *l, bool server)
 		SSL_CTX_set_psk_find_session_callback(l->ctx, find);
 	else
 		SSL_CTX_set_psk_use_session_callback(l->ctx, use);
-	/* no store: a certificate in the place of the key is never believed; a server asks for none */
+	/*
+	 * no store: a certificate in the place of the key is never believed; a server asks for none
+	 */
 	SSL_CTX_set_verify(l->ctx, server ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, NULL);
 	if (SSL_CTX_set_min_proto_version(l->ctx, TLS1_3_VERSION) != 1 ||
 		SSL_CTX_set_ciphersuites(l->ctx, SUITE) != 1 ||

@@ -125,7 +125,8 @@ enum cv_err sandbox_enter(const struct sandbox_spec *spec)
 		err = note(spec->mode, why);
 	if (err == CV_OK && no_new_privileges(why) != CV_OK)
 		err = note(spec->mode, why);
-	if (err == CV_OK && !monitor && spec->profile != SANDBOX_WATCHER && sandbox_landlock(why, spec) != CV_OK)
+	if (err == CV_OK && !monitor && spec->profile != SANDBOX_WATCHER &&
+		sandbox_landlock(why, spec) != CV_OK)
 		err = note(spec->mode, why);
 	if (err == CV_OK && sandbox_seccomp(why, spec->profile) != CV_OK)
 		err = note(spec->mode, why);

@@ -11,8 +11,8 @@
  *   SENDER   outgoing network, no listening, no new processes; files only below `paths`
  *   FRONT    network, no new processes; files only below `paths`
  *   VOLUME   no network, no new processes, no opening of files at all: inherited descriptors only
- *   WATCHER  outgoing network, connections on a listener that it has, no new processes, files as its
- *            user; of all capabilities only CAP_SYS_ADMIN, of what that opens only umount2. No
+ *   WATCHER  outgoing network, connections on a listener that it has, no new processes, files as
+ *            its user; of all capabilities only CAP_SYS_ADMIN, of what that opens only umount2. No
  *            Landlock: it would forbid umount2
  *   MONITOR  starts the others, and what it forbids they inherit: so only what none of them may
  *            do (ptrace, mounts, modules, bpf, ...); capabilities and user stay

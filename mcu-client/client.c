@@ -140,7 +140,8 @@ static enum cv_err unlock(struct boot *b)
 			tls_disconnect(&b->link.tls);
 			now = port_monotonic_ms();
 			if (wake_ms > now)
-				port_wait_ms((uint32_t)(wake_ms - now > 60000 ? 60000 : wake_ms - now));
+				port_wait_ms(
+					(uint32_t)(wake_ms - now > 60000 ? 60000 : wake_ms - now));
 			break;
 		case HANDSHAKE_DONE:
 			return handshake_secret(&b->handshake, b->secret);

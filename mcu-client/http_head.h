@@ -7,10 +7,10 @@
 #define HTTP_HEAD_MAX 1024
 
 /*
- * `head` is NUL-terminated after its blank line; its lines are cut in place. Fills status, body_len,
- * mac_header, has_mac and closes of an answer that the caller zeroed. CV_ERR_FORMAT without exactly
- * one Content-Length, with Transfer-Encoding, or with two MACs; CV_ERR_TOO_LONG over
- * HTTP_ANSWER_MAX.
+ * `head` is NUL-terminated after its blank line; its lines are cut in place. Fills status,
+ * body_len, mac_header, has_mac and closes of an answer that the caller zeroed. CV_ERR_FORMAT
+ * without exactly one Content-Length, with Transfer-Encoding, or with two MACs; CV_ERR_TOO_LONG
+ * over HTTP_ANSWER_MAX.
  */
 CV_MUST_CHECK enum cv_err http_head_parse(char *head, struct http_answer *answer);
 

@@ -69,7 +69,9 @@ static enum cv_err connect_one(int *out, const struct addrinfo *a, uint64_t dead
 		goto out;
 	/* lwIP has no programs to keep it from and refuses this. */
 	(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
-	/* A request is two writes, head and body: the second must not wait for the first one's ACK. */
+	/*
+	 * A request is two writes, head and body: the second must not wait for the first one's ACK.
+	 */
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	if (connect(fd, a->ai_addr, a->ai_addrlen) != 0) {
 		if (errno != EINPROGRESS)

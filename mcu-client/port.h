@@ -50,7 +50,9 @@ void port_settings_forget(void);
 /* Instructions this board executed since start; 0 if it does not count them. For figures only. */
 uint64_t port_instructions(void);
 
-/* The mount pin: 1 after the settings were applied, 0 before, after any failure, when locked again. */
+/*
+ * The mount pin: 1 after the settings were applied, 0 before, after any failure, when locked again.
+ */
 void port_mount_signal(int mounted);
 /*
  * Zeroed memory for everything secret of one boot, asked for once at a time; kept from swap and

@@ -3,8 +3,8 @@
  * delivers it, and nothing else of a request ever reaches a webhook.
  *
  * Redaction is by construction: an alert has no free text. A reason is a token, a detail is a key
- * of a closed list whose value is a number, an id or a fixed form, so that a place, a secret, a MAC, a
- * token or an address cannot be expressed.
+ * of a closed list whose value is a number, an id or a fixed form, so that a place, a secret, a
+ * MAC, a token or an address cannot be expressed.
  *
  * Form     docs/alerts.md; JSON of one line, members in a fixed order, at most EVENT_JSON_MAX
  *          bytes. event_decode takes exactly what event_encode writes, byte for byte.
@@ -77,7 +77,8 @@ enum event_type {
 
 /*
  * key, kind of value: N a number up to CV_JSON_INTEGER_MAX; H 32 lower-case hex digits; I an id
- * ([a-z0-9][a-z0-9-]{0,62}); C tpm, microcontroller or software; V a version ([0-9A-Za-z.+~-]{1,63})
+ * ([a-z0-9][a-z0-9-]{0,62}); C tpm, microcontroller or software; V a version
+ * ([0-9A-Za-z.+~-]{1,63})
  */
 #define EVENT_DETAIL_KEYS(X) \
 	X(request, N)		/* number of a request for approval */ \

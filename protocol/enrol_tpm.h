@@ -2,8 +2,8 @@
  * How a TPM proves itself to the operator who enrols it (docs/protocol.md section 15): request,
  * challenge, response, and what both sides derive from the challenge's secret.
  *
- * Each message is one JSON text; its exact bytes are hashed into what comes after it. Encoders write
- * a NUL after *len bytes. Decoders set their output on success only. Errors: CV_ERR_FORMAT,
+ * Each message is one JSON text; its exact bytes are hashed into what comes after it. Encoders
+ * write a NUL after *len bytes. Decoders set their output on success only. Errors: CV_ERR_FORMAT,
  * CV_ERR_TYPE, CV_ERR_RANGE, CV_ERR_TOO_LONG.
  */
 #ifndef CONCLAVE_PROTOCOL_ENROL_TPM_H

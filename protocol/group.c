@@ -36,7 +36,8 @@ static enum cv_err get_section(const struct group_reader *r, const char *name, i
 	*item = cJSON_GetObjectItemCaseSensitive(r->tree, name);
 	*section = POLICY_EMPTY;
 	if (*item == NULL && !optional)
-		return group_complain(r, CV_ERR_TYPE, name, "missing: give rules or \"not_required\"");
+		return group_complain(
+			r, CV_ERR_TYPE, name, "missing: give rules or \"not_required\"");
 	if (*item == NULL || (cJSON_IsString(*item) &&
 				     text_equal((*item)->valuestring, NOT_REQUIRED))) {
 		*section = POLICY_NOT_REQUIRED;
@@ -67,8 +68,8 @@ static enum cv_err get_name(const struct group_reader *r, const cJSON *object, c
 	const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, name);
 
 	if (!cJSON_IsString(item) || !evidence_text_valid(item->valuestring))
-		return group_complain(
-			r, CV_ERR_TYPE, section, "a name is not 1 to 63 printable ASCII characters");
+		return group_complain(r, CV_ERR_TYPE, section,
+			"a name is not 1 to 63 printable ASCII characters");
 	memcpy(out, item->valuestring, strlen(item->valuestring) + 1);
 	return CV_OK;
 }
@@ -84,8 +85,8 @@ static enum cv_err get_reference(const struct group_reader *r, const cJSON *item
 	if (!cJSON_IsObject(item) || json_only(item, names) != CV_OK)
 		return group_complain(r, CV_ERR_TYPE, section,
 			"a value must be {\"name\",\"value\",\"from\"?,\"until\"?}");
-	if (!cJSON_IsString(value) || hex_decode(ref->value, sizeof(ref->value),
-					      value->valuestring, strlen(value->valuestring)) != CV_OK)
+	if (!cJSON_IsString(value) || hex_decode(ref->value, sizeof(ref->value), value->valuestring,
+					      strlen(value->valuestring)) != CV_OK)
 		return group_complain(
 			r, CV_ERR_FORMAT, section, "a value is not 64 lower-case hex digits");
 	memcpy(ref->measurement, measurement, strlen(measurement) + 1);

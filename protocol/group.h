@@ -88,8 +88,8 @@ CV_MUST_CHECK enum cv_err group_open(struct group_policy *p, const char *text, s
 CV_MUST_CHECK enum cv_err group_countersign(char *out, size_t cap, size_t *len, const char *fleet,
 	const char *text, size_t text_len, const char *crt, const struct jws_signer *signer);
 /*
- * CV_ERR_MISMATCH: it is over another text, or for another fleet; CV_ERR_DENIED: by the operator, or
- * with the key, that signed the policy (or the revocation list names it).
+ * CV_ERR_MISMATCH: it is over another text, or for another fleet; CV_ERR_DENIED: by the operator,
+ * or with the key, that signed the policy (or the revocation list names it).
  */
 CV_MUST_CHECK enum cv_err group_countersign_verify(const struct op_trust *trust,
 	const char *countersign, size_t len, const char *text, size_t text_len,

@@ -62,7 +62,8 @@ static enum cv_err read_document(const struct group_reader *r, struct group_poli
 		return group_complain(r, CV_ERR_TYPE, "group", "missing or not an id");
 	if (json_has(r->tree, "comment") &&
 		json_get_text(r->tree, "comment", comment, sizeof(comment)) != CV_OK)
-		return group_complain(r, CV_ERR_TYPE, "comment", "must be a text of at most 255 bytes");
+		return group_complain(
+			r, CV_ERR_TYPE, "comment", "must be a text of at most 255 bytes");
 	return read_rules(r, p);
 }
 
@@ -105,7 +106,8 @@ enum cv_err group_open(struct group_policy *p, const char *text, size_t len,
 	err = group_decode(p, payload, payload_len, problem, problem_cap);
 	if (err == CV_OK && !text_equal(p->fleet, trust->fleet)) {
 		group_free(p);
-		err = group_complain(&r, CV_ERR_MISMATCH, "fleet", "the policy is for another fleet");
+		err = group_complain(
+			&r, CV_ERR_MISMATCH, "fleet", "the policy is for another fleet");
 	}
 	return err;
 }

@@ -167,7 +167,8 @@ static size_t denied_for_share_set(const struct handshake *h)
 		const struct handshake_member *m = &h->members[i];
 
 		count += m->denied && m->has_reason &&
-			(m->reason == REASON_EVIDENCE_SHARE_SET || m->reason == REASON_EPOCH_UNKNOWN);
+			 (m->reason == REASON_EVIDENCE_SHARE_SET ||
+				 m->reason == REASON_EPOCH_UNKNOWN);
 	}
 	return count;
 }
@@ -385,8 +386,9 @@ enum handshake_action handshake_next(struct handshake *h, uint64_t now_ms,
 	struct handshake_request *request, uint64_t *wake_ms)
 {
 	if (h->finished)
-		return h->outcome == CV_OK || h->config.purpose == EVIDENCE_CHECK ? HANDSHAKE_DONE
-										   : HANDSHAKE_FAILED;
+		return h->outcome == CV_OK || h->config.purpose == EVIDENCE_CHECK
+			       ? HANDSHAKE_DONE
+			       : HANDSHAKE_FAILED;
 	if (h->config.give_up_ms != 0 && now_ms >= h->config.give_up_ms)
 		return finish(h, handshake_outcome(h));
 	if (h->next_attempt_ms != 0 && now_ms >= h->next_attempt_ms)

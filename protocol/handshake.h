@@ -65,9 +65,9 @@ struct handshake_config {
 	const struct evidence_platform *platform; /* read each time a token is made */
 	struct jws_signer signer;
 	/*
-	 * Trust class tpm: quotes each token into *quote, the caller's too; NULL for others. It may take
-	 * seconds. CV_ERR_MISMATCH: *platform was brought up to date (another boot id: the machine slept),
-	 * so the token is made anew, a few times. Other errors end the attempt.
+	 * Trust class tpm: quotes each token into *quote, the caller's too; NULL for others. It may
+	 * take seconds. CV_ERR_MISMATCH: *platform was brought up to date (another boot id: the
+	 * machine slept), so the token is made anew, a few times. Other errors end the attempt.
 	 */
 	enum cv_err (*make_quote)(
 		void *context, struct tpm_quote *quote, const char *token, size_t token_len);

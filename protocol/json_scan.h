@@ -17,7 +17,10 @@
 
 /* The text must be one object of at most `max` bytes. */
 CV_MUST_CHECK enum cv_err json_scan(const char *text, size_t len, size_t max);
-/* The same; *at is how far it came, the place of the mistake if there is one (0 if len is over max). */
+/*
+ * The same; *at is how far it came, the place of the mistake if there is one (0 if len is over
+ * max).
+ */
 CV_MUST_CHECK enum cv_err json_scan_to(const char *text, size_t len, size_t max, size_t *at);
 
 /*

@@ -5,7 +5,8 @@
  * The partition is two banks of equal size. A bank is a header of 16 bytes:
  *   "CVNV", u16 version 1, u16 0, u32 sequence, u32 CRC of the 12 bytes before
  * and records without a gap, each a header of 12 bytes:
- *   u8 'R', u8 name length, u16 data length, u32 CRC of name and data, u32 CRC of the 8 bytes before
+ *   u8 'R', u8 name length, u16 data length, u32 CRC of name and data, u32 CRC of the 8 bytes
+ *   before
  * then the name, the data, and 0xff up to a multiple of 4. A later record of a name replaces an
  * earlier one. The rest of the bank is 0xff: erased. An image is the first bank without its erased
  * rest; the second bank is erased.

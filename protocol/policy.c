@@ -66,7 +66,8 @@ static enum cv_err get_measurements(
 		struct policy_measurement *m = &p->measurement[p->measurement_count];
 
 		if (p->measurement_count >= CV_DIGESTS_MAX)
-			return policy_complain(c, CV_ERR_TOO_LONG, "measurements", NULL, "too many names");
+			return policy_complain(
+				c, CV_ERR_TOO_LONG, "measurements", NULL, "too many names");
 		if (!evidence_name_valid(item->string))
 			return policy_complain(c, CV_ERR_FORMAT, "measurements", NULL,
 				"a name is not [a-z0-9][a-z0-9._-]{0,62}");
@@ -112,7 +113,8 @@ static enum cv_err policy_from(
 	if (err == CV_OK)
 		err = policy_number(tree, "", "v", 1, 1, &format, c);
 	if (err == CV_OK)
-		err = policy_number(tree, "", "policy_version", 1, CV_JSON_INTEGER_MAX, &p->version, c);
+		err = policy_number(
+			tree, "", "policy_version", 1, CV_JSON_INTEGER_MAX, &p->version, c);
 	if (err == CV_OK)
 		err = get_boot(tree, p, c);
 	if (err == CV_OK)
@@ -134,7 +136,8 @@ static enum cv_err policy_from(
 	if (err == CV_OK)
 		err = policy_number(tree, "", "lease_seconds", 0, UINT32_MAX, &lease, c);
 	if (err == CV_OK && json_get_bool(tree, "reveal_reason", &reveal) != CV_OK)
-		err = policy_complain(c, CV_ERR_TYPE, "", "reveal_reason", "missing or not true or false");
+		err = policy_complain(
+			c, CV_ERR_TYPE, "", "reveal_reason", "missing or not true or false");
 	p->lease_s = (uint32_t)lease;
 	p->reveal_reason = (uint8_t)reveal;
 	return err;

@@ -197,8 +197,8 @@ static enum cv_err get_sources(
 	if (array == NULL)
 		return CV_OK;
 	if (!cJSON_IsArray(array) || array->child == NULL)
-		return policy_complain(
-			c, CV_ERR_TYPE, SECTION, "sources", "must be a list of at least one source");
+		return policy_complain(c, CV_ERR_TYPE, SECTION, "sources",
+			"must be a list of at least one source");
 	cJSON_ArrayForEach(item, array)
 	{
 		if (p->source_count >= CV_PLACE_SOURCES_MAX)

@@ -74,7 +74,8 @@ enum cv_err policy_only(const struct cJSON *object, const char *section, const c
 		while (*name != NULL && !text_equal(*name, item->string))
 			name++;
 		if (*name == NULL)
-			return policy_complain(c, CV_ERR_TYPE, section, item->string, "unknown member");
+			return policy_complain(
+				c, CV_ERR_TYPE, section, item->string, "unknown member");
 	}
 	return CV_OK;
 }

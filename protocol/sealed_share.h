@@ -20,7 +20,10 @@ struct sealed_share_scope {
 CV_MUST_CHECK enum cv_err sealed_share_seal(uint8_t sealed[MESSAGE_SEALED_SHARE_BYTES],
 	const uint8_t boot_public[CV_X25519_BYTES], const struct sealed_share_scope *scope,
 	const uint8_t share[CV_SECRET_BYTES]);
-/* boot_public belongs to boot_private. CV_ERR_SEAL, and share zeroed, if it does not open under exactly this scope. */
+/*
+ * boot_public belongs to boot_private. CV_ERR_SEAL, and share zeroed, if it does not open under
+ * exactly this scope.
+ */
 CV_MUST_CHECK enum cv_err sealed_share_open(uint8_t share[CV_SECRET_BYTES],
 	const uint8_t boot_private[CV_X25519_BYTES], const uint8_t boot_public[CV_X25519_BYTES],
 	const struct sealed_share_scope *scope, const uint8_t sealed[MESSAGE_SEALED_SHARE_BYTES]);

@@ -58,8 +58,8 @@ enum cv_err settings_seal(uint8_t *blob, const struct share_set *set,
 	err = crypto_random(blob + NONCE_AT, CRYPTO_AES_NONCE_BYTES);
 	if (err != CV_OK)
 		goto out;
-	err = crypto_aes256gcm_seal(
-		blob + TEXT_AT, blob + TEXT_AT + len, key, blob + NONCE_AT, aad, aad_len, plain, len);
+	err = crypto_aes256gcm_seal(blob + TEXT_AT, blob + TEXT_AT + len, key, blob + NONCE_AT, aad,
+		aad_len, plain, len);
 out:
 	crypto_wipe(key, sizeof(key));
 	return err;

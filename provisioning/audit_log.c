@@ -69,8 +69,8 @@ enum cv_err audit_log_verify(const struct audit_log *log, const char *gateway, u
 	uint8_t now[CV_HASH_BYTES] = {0};
 
 	if (log->count < seq) {
-		snprintf(problem, cap, "%zu of %llu records are there: some were removed", log->count,
-			(unsigned long long)seq);
+		snprintf(problem, cap, "%zu of %llu records are there: some were removed",
+			log->count, (unsigned long long)seq);
 		return CV_ERR_TAMPERED;
 	}
 	for (uint64_t i = 0; i < seq; i++) {

@@ -142,8 +142,8 @@ static enum cv_err judge(struct run *run, uint64_t hours)
 	}
 	say(run->ctx, "%zu boots: nothing that does not add up", reconcile_boots(run->r));
 	if (reconcile_incomplete(run->r)) {
-		log_warning("audit reconcile: a gateway could not be asked: boots at fewer gateways "
-			    "than needed were not looked for");
+		log_warning("audit reconcile: a gateway could not be asked: boots at fewer "
+			    "gateways than needed were not looked for");
 		return CV_ERR_TOO_FEW;
 	}
 	return CV_OK;

@@ -53,7 +53,8 @@ static enum cv_err find_programs(struct demo_stage *s)
 			s->mcu[0] = '\0';
 			err = CV_OK;
 		} else if (err != CV_OK) {
-			log_error("demo: %s: not beside this program: build it with `make`", names[i]);
+			log_error("demo: %s: not beside this program: build it with `make`",
+				names[i]);
 		}
 	}
 	return err;

@@ -35,10 +35,13 @@ static const struct option_spec options[] = {
 	{"passphrase-out-fd", OPTION_TEXT, "N", "write the bundle's passphrase to descriptor N"},
 	{"mcu", OPTION_FLAG, NULL, "a microcontroller: sealed settings instead of a volume"},
 	{"tpm", OPTION_FLAG, NULL, "a device with a TPM 2.0, which must prove itself:"},
-	{"request", OPTION_TEXT, "FILE", "with --tpm: what `conclave-device enroll --request` wrote"},
+	{"request", OPTION_TEXT, "FILE",
+		"with --tpm: what `conclave-device enroll --request` wrote"},
 	{"challenge", OPTION_TEXT, "FILE", "with --request: write the challenge there, and end"},
-	{"response", OPTION_TEXT, "FILE", "with --tpm: the device's answer to it; then add the device"},
-	{"listen", OPTION_TEXT, "HOST:PORT", "with --tpm: do all of it online: wait there for the device"},
+	{"response", OPTION_TEXT, "FILE",
+		"with --tpm: the device's answer to it; then add the device"},
+	{"listen", OPTION_TEXT, "HOST:PORT",
+		"with --tpm: do all of it online: wait there for the device"},
 	{"token-out-fd", OPTION_TEXT, "N", "write the device's one-time token to descriptor N"},
 	{"pcr", OPTION_LIST, "N[=HEX]", "demand this PCR value, or the one of the enrolment"},
 	{"tpm-firmware", OPTION_LIST, "HEX", "demand one of these firmware versions of the TPM"},
@@ -278,8 +281,8 @@ static enum cv_err run_with(struct add *a, struct context *ctx)
 		return err == CV_OK ? add(a, ctx) : err;
 	}
 	if (known && device_add_is_challenge(ctx)) {
-		log_error("device %s: is in the fleet already: another TPM for it is a re-enrolment: "
-			  "`conclave device reenroll`",
+		log_error("device %s: is in the fleet already: another TPM for it is a "
+			  "re-enrolment: `conclave device reenroll`",
 			ctx->args[0]);
 		return CV_ERR_EXISTS;
 	}

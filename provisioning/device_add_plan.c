@@ -60,12 +60,13 @@ static enum cv_err read_threshold(struct add *a, const struct context *ctx)
 	if (err != CV_OK)
 		return err;
 	if (k == 0 || k > a->plan.count) {
-		log_error("device add: --threshold: must be at most the %zu gateways", a->plan.count);
+		log_error(
+			"device add: --threshold: must be at most the %zu gateways", a->plan.count);
 		return CV_ERR_ARGUMENT;
 	}
 	if (k < CV_THRESHOLD_MIN && !option_flag(ctx, "insecure-single")) {
-		log_error("device add: --threshold 1: one gateway alone would unlock it: if that is "
-			  "meant, add --insecure-single");
+		log_error("device add: --threshold 1: one gateway alone would unlock it: if that "
+			  "is meant, add --insecure-single");
 		return CV_ERR_ARGUMENT;
 	}
 	a->plan.threshold = (size_t)k;
@@ -125,7 +126,8 @@ static enum cv_err refuse_with_tpm(const struct context *ctx)
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (option_list(ctx, names[i])->count > 0) {
-			log_error("--%s: not with --tpm: the TPM holds what opens the bundle", names[i]);
+			log_error("--%s: not with --tpm: the TPM holds what opens the bundle",
+				names[i]);
 			return CV_ERR_ARGUMENT;
 		}
 	return CV_OK;
@@ -133,8 +135,8 @@ static enum cv_err refuse_with_tpm(const struct context *ctx)
 
 static enum cv_err refuse_without_tpm(const struct context *ctx)
 {
-	static const char *const names[] = {
-		"request", "challenge", "response", "listen", "token-out-fd", "pcr", "tpm-firmware"};
+	static const char *const names[] = {"request", "challenge", "response", "listen",
+		"token-out-fd", "pcr", "tpm-firmware"};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (option_list(ctx, names[i])->count > 0) {
@@ -191,8 +193,8 @@ static enum cv_err keep_policy(struct add *a, const struct context *ctx)
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (option_list(ctx, names[i])->count > 0) {
-			log_error("--%s: a re-enrolment keeps the device's policy and group: `conclave policy` "
-				  "changes it",
+			log_error("--%s: a re-enrolment keeps the device's policy and group: "
+				  "`conclave policy` changes it",
 				names[i]);
 			return CV_ERR_ARGUMENT;
 		}

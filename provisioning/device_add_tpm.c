@@ -63,9 +63,10 @@ enum cv_err device_add_prove(struct add *a, struct context *ctx)
 	enum cv_err err;
 
 	if ((path == NULL) == (listen == NULL)) {
-		log_error("device add: --tpm: the TPM must prove itself: begin with `--request FILE "
-			  "--challenge FILE`, then add the device with `--response FILE`; or do all "
-			  "of it at once with `--listen HOST:PORT`");
+		log_error(
+			"device add: --tpm: the TPM must prove itself: begin with `--request FILE "
+			"--challenge FILE`, then add the device with `--response FILE`; or do "
+			"all of it at once with `--listen HOST:PORT`");
 		return CV_ERR_ARGUMENT;
 	}
 	a->proof = secret_alloc(sizeof(*a->proof));
@@ -107,15 +108,16 @@ static enum cv_err add_pcr(cJSON *section, const char *text, const struct tpm_qu
 	if (place < 0 || (text[digits] != '\0' && text[digits] != '=') ||
 		(text[digits] == '=' && hex_decode(value, sizeof(value), text + digits + 1,
 						strlen(text + digits + 1)) != CV_OK)) {
-		log_error("--pcr: %s: must be N or N=HEX: N of 0-9 or 11-15, 64 lower-case hex digits",
+		log_error(
+			"--pcr: %s: must be N or N=HEX: N of 0-9 or 11-15, 64 lower-case hex digits",
 			text);
 		return CV_ERR_ARGUMENT;
 	}
 	if (text[digits] == '\0') {
 		memcpy(value, quote->pcrs[place], sizeof(value));
 		if (sodium_is_zero(value, sizeof(value)))
-			log_warning("--pcr: %s: it is zero on this device: nothing is measured into "
-				    "it, and the rule will tell no boot from another",
+			log_warning("--pcr: %s: it is zero on this device: nothing is measured "
+				    "into it, and the rule will tell no boot from another",
 				text);
 	}
 	hex_encode(hex, value, sizeof(value));

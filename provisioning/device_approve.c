@@ -44,7 +44,8 @@ static void take_requests(struct context *ctx, cJSON *all, const struct op_erran
 }
 
 /* A round whose answers matter more than that there were some. */
-static enum cv_err ask_all(struct round *r, struct session *s, const char *command, const char *body)
+static enum cv_err ask_all(
+	struct round *r, struct session *s, const char *command, const char *body)
 {
 	enum cv_err err = round_init_fleet(r, &s->fleet);
 
@@ -91,11 +92,12 @@ static enum cv_err judge(struct context *ctx, const struct session *s, const cha
 		cJSON_AddStringToObject(ctx->result, "device", device);
 		cJSON_AddNumberToObject(ctx->result, "holding", (double)granted);
 		cJSON_AddNumberToObject(ctx->result, "needed", (double)needed);
-		say(ctx, "device %s: %zu gateways let it pass once, within 15 minutes; %zu are needed",
+		say(ctx,
+			"device %s: %zu gateways let it pass once, within 15 minutes; %zu are needed",
 			device, granted, needed);
 		if (granted < needed) {
-			log_error("request %llu: only %zu of %zu gateways that are needed have it: try "
-				  "again after the device's next attempt",
+			log_error("request %llu: only %zu of %zu gateways that are needed have it: "
+				  "try again after the device's next attempt",
 				(unsigned long long)number, granted, needed);
 			err = CV_ERR_TOO_FEW;
 		}

@@ -13,7 +13,8 @@
 #define FILE_MAX 16384
 
 static const struct option_spec options[] = {
-	{"none", OPTION_FLAG, NULL, "take it away: rules that require a part then refuse the device"},
+	{"none", OPTION_FLAG, NULL,
+		"take it away: rules that require a part then refuse the device"},
 };
 
 /* {"v":1,"inventory":{...}} as `conclave-device inventory --json` prints it. */

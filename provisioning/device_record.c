@@ -77,8 +77,8 @@ enum cv_err device_record_read(
 	if (err == CV_OK)
 		err = read_share_set(&record->set, fleet, id);
 	if (err == CV_ERR_NOT_FOUND)
-		log_error("device %s: fleet %s has none of that name: see `conclave device list`", id,
-			fleet->id);
+		log_error("device %s: fleet %s has none of that name: see `conclave device list`",
+			id, fleet->id);
 	else if (err != CV_OK)
 		log_error("device %s: its files in %s/devices: %s", id, fleet->dir,
 			cv_err_text(err));

@@ -114,8 +114,8 @@ static void show_pending(struct context *ctx, const struct session *s)
 	snprintf(name, sizeof(name), "device-%s", s->record.id);
 	if (p != NULL && pending_read(p, &s->fleet, name) == CV_OK) {
 		cJSON_AddStringToObject(ctx->result, "pending", p->command);
-		say(ctx, "pending      %s: %zu of %zu gateways hold it", p->command, pending_held(p),
-			p->count);
+		say(ctx, "pending      %s: %zu of %zu gateways hold it", p->command,
+			pending_held(p), p->count);
 	}
 	free(p);
 }

@@ -94,8 +94,8 @@ static enum cv_err allow_key_run(struct context *ctx)
 		cJSON_AddStringToObject(ctx->result, "device", ctx->args[0]);
 		round_run(&r, ctx, &s->client, "allow-key", "takes a new unlock key");
 		if (r.done < s->record.set.threshold) {
-			log_error("device %s: %zu gateways take a new key, %u are needed", s->record.id,
-				r.done, (unsigned)s->record.set.threshold);
+			log_error("device %s: %zu gateways take a new key, %u are needed",
+				s->record.id, r.done, (unsigned)s->record.set.threshold);
 			err = r.unreachable > 0 ? CV_ERR_TOO_FEW : CV_ERR_DENIED;
 		}
 	}

@@ -23,6 +23,7 @@
  * is no root at all.
  */
 CV_MUST_CHECK enum cv_err ek_certificate_verify(const uint8_t *der, size_t len,
-	const struct tpm_ek *ek, const char *roots, int64_t now_s, char why[EK_CERTIFICATE_WHY_BUF]);
+	const struct tpm_ek *ek, const char *roots, int64_t now_s,
+	char why[EK_CERTIFICATE_WHY_BUF]);
 
 #endif

@@ -95,8 +95,8 @@ static enum cv_err note_read(const struct enroll_case *c, struct note *n)
 	if (err == CV_OK)
 		err = jsonfile_read(&doc, path, NOTE_MAX);
 	if (err == CV_ERR_NOT_FOUND) {
-		log_error("device %s: no challenge waits for a response: begin with `conclave device "
-			  "add %s --tpm --request FILE --challenge FILE`",
+		log_error("device %s: no challenge waits for a response: begin with `conclave "
+			  "device add %s --tpm --request FILE --challenge FILE`",
 			c->device, c->device);
 		return err;
 	}
@@ -149,8 +149,8 @@ static enum cv_err hash_text(uint8_t out[CV_HASH_BYTES], const struct enroll_tex
 }
 
 /* The same each time for one challenge, and nowhere but in the operator's key. */
-static enum cv_err make_secret(uint8_t secret[ENROL_TPM_SECRET_BYTES],
-	const struct enroll_case *c, const struct note *n, const uint8_t request_hash[CV_HASH_BYTES])
+static enum cv_err make_secret(uint8_t secret[ENROL_TPM_SECRET_BYTES], const struct enroll_case *c,
+	const struct note *n, const uint8_t request_hash[CV_HASH_BYTES])
 {
 	uint8_t info[ENROL_TPM_TRANSCRIPT_MAX];
 	struct lp lp;
@@ -187,7 +187,8 @@ static enum cv_err check_request(
 	}
 	err = tpm_ek_decode(&k->ek, k->request.ek, k->request.ek_len);
 	if (err != CV_OK) {
-		log_error("device %s: request: its endorsement key is none of the TCG's templates: %s",
+		log_error(
+			"device %s: request: its endorsement key is none of the TCG's templates: %s",
 			c->device, cv_err_text(err));
 		return CV_ERR_DENIED;
 	}
@@ -257,7 +258,10 @@ out:
 	return err;
 }
 
-/* The secret came out of the TPM, and its quoting key lies under the endorsement key that was asked. */
+/*
+ * The secret came out of the TPM, and its quoting key lies under the endorsement key that was
+ * asked.
+ */
 static enum cv_err check_response(const struct checked *k, const struct enrol_tpm_transcript *t,
 	const uint8_t *secret, const struct enrol_tpm_response *m, struct tpm_attest *attest)
 {
@@ -272,9 +276,8 @@ static enum cv_err check_response(const struct checked *k, const struct enrol_tp
 	if (!crypto_equal(proof, m->proof, sizeof(proof)))
 		err = CV_ERR_DENIED;
 	crypto_wipe(proof, sizeof(proof));
-	if (err == CV_OK &&
-		tpm_quote_verify(attest, &m->quote, &k->ak, k->ek.name, (const char *)quoted, len) !=
-			REASON_RELEASE)
+	if (err == CV_OK && tpm_quote_verify(attest, &m->quote, &k->ak, k->ek.name,
+				    (const char *)quoted, len) != REASON_RELEASE)
 		err = CV_ERR_DENIED;
 	return err;
 }
@@ -337,8 +340,9 @@ enum cv_err enroll_response(const struct enroll_case *c, const struct enroll_tex
 	if (err == CV_OK) {
 		err = prove(c, n, k, &m, proof);
 		if (err == CV_ERR_DENIED) {
-			log_error("device %s: response: not by the TPM that was asked: its challenge "
-				  "is spent, and nothing was added: start again with a new request",
+			log_error(
+				"device %s: response: not by the TPM that was asked: its challenge "
+				"is spent, and nothing was added: start again with a new request",
 				c->device);
 			if (note_forget(c) != CV_OK)
 				err = CV_ERR_IO;

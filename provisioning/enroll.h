@@ -1,7 +1,7 @@
 /*
  * The operator's half of a TPM's enrolment (docs/protocol.md section 15). Between challenge and
- * response FLEET/enrolments/ID.json holds both texts and a salt; the challenge's secret is made anew
- * from the salt and the operator's key, so that it lies nowhere.
+ * response FLEET/enrolments/ID.json holds both texts and a salt; the challenge's secret is made
+ * anew from the salt and the operator's key, so that it lies nowhere.
  *
  *	FLEET/tpm-roots/   manufacturers' certificates (ek_certificate.h)
  *	FLEET/tpm-allow    TPMs that are let in by name (ek_allow.h)

@@ -21,14 +21,15 @@ static enum cv_err open_door(struct door *d, int *fd, struct context *ctx, const
 	enum cv_err err;
 
 	if (ctx->json && option_text(ctx, "token-out-fd") == NULL) {
-		log_error("--listen: with --json the token needs --token-out-fd N: the object comes "
-			  "at the end");
+		log_error("--listen: with --json the token needs --token-out-fd N: the object "
+			  "comes at the end");
 		return CV_ERR_ARGUMENT;
 	}
 	err = psk_link_listen(fd, d->bound, address);
 	if (err != CV_OK) {
 		log_error("--listen: %s: %s", address,
-			err == CV_ERR_ARGUMENT ? "not HOST:PORT of this machine" : cv_err_text(err));
+			err == CV_ERR_ARGUMENT ? "not HOST:PORT of this machine"
+					       : cv_err_text(err));
 		return err == CV_ERR_UNREACHABLE ? CV_ERR_CONFIG : err;
 	}
 	err = crypto_random(d->key, sizeof(d->key));
@@ -49,7 +50,8 @@ static enum cv_err await_device(struct psk_link **link, const struct door *d, in
 	for (int i = 0; i < ENROLL_STRANGERS_MAX && err == CV_ERR_SEAL; i++) {
 		err = psk_link_accept(link, fd, d->key, deadline_ms, ENROLL_HANDSHAKE_MS);
 		if (err == CV_ERR_SEAL)
-			log_warning("device %s: somebody without the token called: ignored", device);
+			log_warning(
+				"device %s: somebody without the token called: ignored", device);
 	}
 	if (err == CV_ERR_TIMEOUT)
 		log_error("device %s: it did not come within %d s: the token is void", device,

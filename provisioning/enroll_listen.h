@@ -1,7 +1,7 @@
 /*
  * The three messages and the bundle over one connection that a one-time token opens
- * (host/psk_link.h). The token is shown once, serves one device, and ends with the deadline. Whose TPM
- * it is, is judged as with files: the token lets nobody in. Prints its lines.
+ * (host/psk_link.h). The token is shown once, serves one device, and ends with the deadline. Whose
+ * TPM it is, is judged as with files: the token lets nobody in. Prints its lines.
  */
 #ifndef CONCLAVE_PROVISIONING_ENROLL_LISTEN_H
 #define CONCLAVE_PROVISIONING_ENROLL_LISTEN_H

@@ -23,7 +23,8 @@ static enum cv_err hash_key(uint8_t out[CV_HASH_BYTES], const char *device, cons
 		err = ek_key_hash(out, key);
 	EVP_PKEY_free(key);
 	if (err == CV_ERR_RANGE) {
-		log_error("device %s: request: its endorsement key is not a point of P-256", device);
+		log_error(
+			"device %s: request: its endorsement key is not a point of P-256", device);
 		return CV_ERR_DENIED;
 	}
 	return err;
@@ -47,8 +48,8 @@ static enum cv_err look_up(bool *found, const struct enroll_case *c,
 	err = ek_allow_find(
 		found, &line, path, (const uint8_t(*)[CV_HASH_BYTES])hashes, count);
 	if (err == CV_ERR_CONFIG)
-		log_error("%s:%zu: must be 64 lower-case hex digits, then a space and anything, or a "
-			  "comment after `#`",
+		log_error("%s:%zu: must be 64 lower-case hex digits, then a space and anything, or "
+			  "a comment after `#`",
 			path, line);
 	else if (err != CV_OK)
 		log_error("%s: %s", path, cv_err_text(err));
@@ -64,8 +65,8 @@ static enum cv_err check_certificate(const struct enroll_case *c,
 	if (err != CV_OK)
 		return err;
 	if (request->certificate_len == 0) {
-		log_error("device %s: its TPM has no certificate, and %s/tpm-allow does not list its "
-			  "key: compare %s with the maker's papers, then add it there",
+		log_error("device %s: its TPM has no certificate, and %s/tpm-allow does not list "
+			  "its key: compare %s with the maker's papers, then add it there",
 			c->device, c->fleet->dir, key_hash);
 		return CV_ERR_DENIED;
 	}

@@ -87,8 +87,8 @@ static enum cv_err read_document(struct fleet *fleet)
 		return err;
 	err = jsonfile_read(&doc, path, FLEET_DOCUMENT_MAX);
 	if (err == CV_ERR_NOT_FOUND) {
-		log_error("fleet %s: there is none: make one with `conclave fleet init --name ID`, or "
-			  "name its directory with --fleet",
+		log_error("fleet %s: there is none: make one with `conclave fleet init --name ID`, "
+			  "or name its directory with --fleet",
 			fleet->dir);
 		return err;
 	}

@@ -1,4 +1,6 @@
-/* `fleet freeze`, `thaw` and `pending`: what holds for all devices, and what still has to arrive. */
+/*
+ * `fleet freeze`, `thaw` and `pending`: what holds for all devices, and what still has to arrive.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -114,7 +114,8 @@ static enum cv_err fleet_init_run(struct context *ctx)
 	if (err != CV_OK)
 		return err;
 	if (!option_flag(ctx, "no-passphrase")) {
-		err = passphrase_need(&in.passphrase, ctx, "passphrase-fd", "the fleet's passphrase", true);
+		err = passphrase_need(
+			&in.passphrase, ctx, "passphrase-fd", "the fleet's passphrase", true);
 		if (err != CV_OK)
 			return err;
 	}

@@ -55,7 +55,8 @@ static enum cv_err decode_request(struct join *j, const cJSON *doc)
 	if (err == CV_OK)
 		err = json_get_bytes(doc, "keeper_key", r->keeper_key, sizeof(r->keeper_key));
 	if (err == CV_OK)
-		err = json_get_bytes(doc, "enrolment_key", r->enrolment_key, sizeof(r->enrolment_key));
+		err = json_get_bytes(
+			doc, "enrolment_key", r->enrolment_key, sizeof(r->enrolment_key));
 	if (err == CV_OK)
 		err = json_get_text(doc, "csr", csr, sizeof(csr));
 	if (err == CV_OK)
@@ -81,8 +82,8 @@ static enum cv_err check_fingerprint(const struct join *j, const char *text)
 	if (crypto_equal(wanted, j->record.fingerprint, sizeof(wanted)))
 		return CV_OK;
 	fingerprint_text(real, j->record.fingerprint);
-	log_error("gateway %s: this request is not the one with that fingerprint: it has %s: do not "
-		  "add it",
+	log_error("gateway %s: this request is not the one with that fingerprint: it has %s: do "
+		  "not add it",
 		j->record.id, real);
 	return CV_ERR_DENIED;
 }
@@ -144,7 +145,8 @@ static enum cv_err check_known(struct join *j, const struct fleet *fleet)
 	if (err != CV_OK)
 		return err;
 	if (memcmp(old.keeper_key, j->record.keeper_key, sizeof(old.keeper_key)) != 0 ||
-		memcmp(old.enrolment_key, j->record.enrolment_key, sizeof(old.enrolment_key)) != 0) {
+		memcmp(old.enrolment_key, j->record.enrolment_key,
+			sizeof(old.enrolment_key)) != 0) {
 		log_error("gateway %s: the fleet knows it with other keys: remove %s only if that "
 			  "gateway is gone for good",
 			j->record.id, path);

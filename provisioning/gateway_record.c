@@ -22,7 +22,8 @@ static enum cv_err decode(struct gateway_record *r, const cJSON *doc)
 	if (err == CV_OK)
 		err = json_get_bytes(doc, "keeper_key", r->keeper_key, sizeof(r->keeper_key));
 	if (err == CV_OK)
-		err = json_get_bytes(doc, "enrolment_key", r->enrolment_key, sizeof(r->enrolment_key));
+		err = json_get_bytes(
+			doc, "enrolment_key", r->enrolment_key, sizeof(r->enrolment_key));
 	if (err == CV_OK)
 		err = json_get_bytes(doc, "fingerprint", r->fingerprint, sizeof(r->fingerprint));
 	if (err == CV_OK)
@@ -54,8 +55,8 @@ enum cv_err gateway_record_read(
 		err = CV_ERR_MISMATCH;
 	cJSON_Delete(doc);
 	if (err == CV_ERR_NOT_FOUND)
-		log_error("gateway %s: fleet %s has none of that name: add it with `conclave gateway "
-			  "add`",
+		log_error("gateway %s: fleet %s has none of that name: add it with `conclave "
+			  "gateway add`",
 			id, fleet->id);
 	else if (err != CV_OK)
 		log_error("gateway %s: %s: %s", id, path, cv_err_text(err));
@@ -110,7 +111,8 @@ static int valid_port(const char *text)
 
 static int valid_host(const char *text, size_t len)
 {
-	static const char name[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_";
+	static const char name[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_";
 	static const char v6[] = "abcdefABCDEF0123456789:.%";
 
 	if (len > 2 && text[0] == '[' && text[len - 1] == ']')
@@ -124,7 +126,8 @@ enum cv_err gateway_address_parse(char out[ADDRESS_BUF], const char *text, const
 
 	if (colon == NULL || strlen(text) >= ADDRESS_BUF || !valid_port(colon + 1) ||
 		!valid_host(text, (size_t)(colon - text))) {
-		log_error("%s: %s: must be HOST:PORT, with an IPv6 address in brackets", what, text);
+		log_error(
+			"%s: %s: must be HOST:PORT, with an IPv6 address in brackets", what, text);
 		return CV_ERR_ARGUMENT;
 	}
 	strcpy(out, text);

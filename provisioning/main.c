@@ -84,8 +84,8 @@ int main(int argc, char **argv)
 		return EXIT_CODE_INTERNAL;
 	}
 	if (crypto_init() != CV_OK) {
-		log_error("cryptography: the libraries did not start: is RLIMIT_MEMLOCK (ulimit -l) "
-			  "at least 8 MiB?");
+		log_error("cryptography: the libraries did not start: is RLIMIT_MEMLOCK (ulimit "
+			  "-l) at least 8 MiB?");
 		return EXIT_CODE_INTERNAL;
 	}
 	return run_verb(v, argc - 1 - words, argv + 1 + words);

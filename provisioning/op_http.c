@@ -79,8 +79,8 @@ static int verify_peer(X509_STORE_CTX *store, void *user)
 	}
 	if (!http->date_warned && (X509_cmp_current_time(X509_get0_notBefore(leaf)) > 0 ||
 					  X509_cmp_current_time(X509_get0_notAfter(leaf)) < 0)) {
-		log_warning("gateway %s: its certificate is outside its dates: renew it with `gateway "
-			    "add`",
+		log_warning("gateway %s: its certificate is outside its dates: renew it with "
+			    "`gateway add`",
 			http->gateway->id);
 		http->date_warned = true;
 	}
@@ -254,8 +254,9 @@ enum cv_err op_http_post(struct op_http *http, const char *target, const char *c
 	snprintf(url, sizeof(url), "https://%s%s", dns, target);
 	snprintf(route, sizeof(route), "::%s", http->gateway->operators);
 	connect_to = list_of(routes);
-	if (err == CV_OK && (lines == NULL || connect_to == NULL ||
-				    !set_request(http->curl, http, url, connect_to, lines, body, len)))
+	if (err == CV_OK &&
+		(lines == NULL || connect_to == NULL ||
+			!set_request(http->curl, http, url, connect_to, lines, body, len)))
 		err = CV_ERR_MEMORY;
 	if (err == CV_OK)
 		err = perform(http, &got);

@@ -58,11 +58,11 @@ static enum cv_err check_certificate(
 	if (err == CV_OK)
 		err = opcert_allows(&op->cert, role, (uint64_t)clock_wall_s());
 	if (err == CV_ERR_ROLE)
-		log_error("operator %s: has not the role `%s`: choose another with --operator", op->name,
-			op_role_name(role));
+		log_error("operator %s: has not the role `%s`: choose another with --operator",
+			op->name, op_role_name(role));
 	else if (err == CV_ERR_EXPIRED)
-		log_error("operator %s: the certificate has expired: renew it with `conclave operator "
-			  "add %s --renew`",
+		log_error("operator %s: the certificate has expired: renew it with `conclave "
+			  "operator add %s --renew`",
 			op->name, op->name);
 	else if (err != CV_OK)
 		log_error("operator %s: certificate: %s", op->name, cv_err_text(err));

@@ -29,15 +29,16 @@ static enum cv_err read_roles(const struct context *ctx, uint32_t *roles)
 								  : op_role_parse(list->text[i]);
 
 		if (role == 0) {
-			log_error("operator add: --role: %s: is none of enrol, revoke, policy, audit, "
-				  "deal, all",
+			log_error("operator add: --role: %s: is none of enrol, revoke, policy, "
+				  "audit, deal, all",
 				list->text[i]);
 			return CV_ERR_ARGUMENT;
 		}
 		*roles |= role;
 	}
 	if (*roles == 0) {
-		log_error("operator add: --role is missing: an operator without a role can do nothing");
+		log_error(
+			"operator add: --role is missing: an operator without a role can do nothing");
 		return CV_ERR_ARGUMENT;
 	}
 	return CV_OK;

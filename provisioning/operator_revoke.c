@@ -135,8 +135,8 @@ static enum cv_err operator_revoke_run(struct context *ctx)
 	}
 	err = session_open(&s, ctx, NULL, OP_ROLE_REVOKE);
 	if (err == CV_OK && strcmp(s->op.name, ctx->args[0]) == 0) {
-		log_error("operator revoke: %s: an operator cannot revoke itself: name another with "
-			  "--operator",
+		log_error("operator revoke: %s: an operator cannot revoke itself: name another "
+			  "with --operator",
 			s->op.name);
 		err = CV_ERR_ARGUMENT;
 	}

@@ -11,7 +11,8 @@
 #include "protocol/id.h"
 
 static const struct option_spec common_options[] = {
-	{"fleet", OPTION_TEXT, "DIR", "the fleet's directory (else $CONCLAVE_FLEET, ./conclave-fleet)"},
+	{"fleet", OPTION_TEXT, "DIR",
+		"the fleet's directory (else $CONCLAVE_FLEET, ./conclave-fleet)"},
 	{"operator", OPTION_TEXT, "NAME", "who acts (else $CONCLAVE_OPERATOR, admin)"},
 	{"passphrase-fd", OPTION_TEXT, "N", "read the passphrase of the keys from descriptor N"},
 	{"json", OPTION_FLAG, NULL, "print one JSON object for scripts"},
@@ -181,7 +182,8 @@ enum cv_err option_size(const struct context *ctx, const char *name, uint64_t *o
 		return CV_OK;
 	if (parse_digits(text, &value, &end) == CV_OK)
 		for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
-			if (strcmp(end, units[i].suffix) == 0 && value <= UINT64_MAX >> units[i].shift) {
+			if (strcmp(end, units[i].suffix) == 0 &&
+				value <= UINT64_MAX >> units[i].shift) {
 				*out = value << units[i].shift;
 				return CV_OK;
 			}
@@ -261,7 +263,8 @@ void options_print_overview(void)
 		char left[64];
 
 		snprintf(left, sizeof(left), "%s%s%s%s%s", v->noun != NULL ? v->noun : "",
-			v->noun != NULL ? " " : "", v->name, v->args[0] != '\0' ? " " : "", v->args);
+			v->noun != NULL ? " " : "", v->name, v->args[0] != '\0' ? " " : "",
+			v->args);
 		printf("  %-34s %.*s\n", left, (int)line, v->summary);
 	}
 	printf("\n`conclave NOUN VERB --help` tells more. Exit codes and files: conclave(1).\n");

@@ -30,7 +30,9 @@ static size_t plain_bytes(const uint8_t *p)
 	return n;
 }
 
-/* UTF-8 stays; control characters and what is no UTF-8 become \xNN. Cut at cap; always ends in NUL. */
+/*
+ * UTF-8 stays; control characters and what is no UTF-8 become \xNN. Cut at cap; always ends in NUL.
+ */
 static void path_text(char *out, size_t cap, const char *path)
 {
 	const uint8_t *p = (const uint8_t *)path;

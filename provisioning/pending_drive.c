@@ -146,14 +146,17 @@ static enum cv_err report(struct context *ctx, cJSON *result, const struct drive
 	cJSON_AddBoolToObject(result, "in_force", d->in_force);
 	if (d->in_force) {
 		cJSON_AddNumberToObject(result, "effective_ms", (double)d->effective_ms);
-		say(ctx, "%s: %s: effective %zu of %zu needed, after %llu.%llu s; %zu of %zu "
-			 "gateways hold it",
-			what, p->command, needed, needed, (unsigned long long)d->effective_ms / 1000,
+		say(ctx,
+			"%s: %s: effective %zu of %zu needed, after %llu.%llu s; %zu of %zu "
+			"gateways hold it",
+			what, p->command, needed, needed,
+			(unsigned long long)d->effective_ms / 1000,
 			(unsigned long long)d->effective_ms % 1000 / 100, held, p->count);
 		if (held < p->count)
-			log_warning("%s: %s: %zu gateways do not have it yet: it is kept, `conclave "
-				    "fleet pending --resume` sends it when they are back, or run this "
-				    "again",
+			log_warning(
+				"%s: %s: %zu gateways do not have it yet: it is kept, `conclave "
+				"fleet pending --resume` sends it when they are back, or run "
+				"this again",
 				what, p->command, p->count - held);
 		return CV_OK;
 	}

@@ -24,9 +24,10 @@ enum cv_err policy_check_json(const char *what, const char *text, size_t len, si
 	}
 	if (err == CV_ERR_FORMAT || err == CV_ERR_RANGE)
 		log_error("policy: %s:%zu:%zu: %s", what, line, column,
-			at >= len ? "the text ends too early"
-				  : "no JSON of the kind taken here: whole numbers up to 2^53-1, no name "
-				    "twice, no comments, no comma at the end, nothing behind the object");
+			at >= len
+				? "the text ends too early"
+				: "no JSON of the kind taken here: whole numbers up to 2^53-1, no name "
+				  "twice, no comments, no comma at the end, nothing behind the object");
 	else
 		log_error("policy: %s: %s", what, cv_err_text(err));
 	return CV_ERR_CONFIG;
@@ -143,7 +144,8 @@ static enum cv_err add_places(cJSON *doc, const struct context *ctx)
 
 	for (size_t i = 0; i < 3; i++) {
 		const struct option_value *list = option_list(ctx, names[i][0]);
-		cJSON *array = list->count > 0 ? cJSON_AddArrayToObject(section, names[i][1]) : NULL;
+		cJSON *array =
+			list->count > 0 ? cJSON_AddArrayToObject(section, names[i][1]) : NULL;
 
 		for (size_t k = 0; k < list->count; k++)
 			cJSON_AddItemToArray(array, cJSON_CreateString(list->text[k]));

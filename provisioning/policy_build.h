@@ -26,8 +26,8 @@ CV_MUST_CHECK enum cv_err policy_build(
 	const struct context *ctx, char out[CV_POLICY_MAX + 1], size_t *len);
 
 /*
- * If `text` is not JSON as the scanner takes it: says so with line and column of `what`, and returns
- * CV_ERR_CONFIG.
+ * If `text` is not JSON as the scanner takes it: says so with line and column of `what`, and
+ * returns CV_ERR_CONFIG.
  */
 CV_MUST_CHECK enum cv_err policy_check_json(
 	const char *what, const char *text, size_t len, size_t max);

@@ -93,7 +93,8 @@ enum cv_err policy_group_text(struct policy_file *file, const char *what, const 
 		err = op_document_verify(&trust, OP_ROLE_POLICY, text, len, GROUP_TYP,
 			&file->signer, payload, CV_GROUP_POLICY_MAX + 1, &payload_len);
 		if (err != CV_OK)
-			log_error("policy: %s: is not signed by an operator of fleet %s who may: %s",
+			log_error(
+				"policy: %s: is not signed by an operator of fleet %s who may: %s",
 				what, fleet->id, cv_err_text(err));
 	}
 	if (err == CV_OK)

@@ -17,7 +17,8 @@ static const struct option_spec options[] = {
 	{"device", OPTION_TEXT, "ID", "the device (needed): it must be one you trust"},
 	{"from", OPTION_TEXT, "FILE", "the policy to add to, JSON or signed (needed)"},
 	{"out", OPTION_TEXT, "FILE", "the proposal: a new file (needed)"},
-	{"refused", OPTION_FLAG, NULL, "learn from the boot that was refused last, after an update"},
+	{"refused", OPTION_FLAG, NULL,
+		"learn from the boot that was refused last, after an update"},
 	{"name", OPTION_TEXT, "TEXT", "name of the new values (else device and time)"},
 };
 
@@ -69,8 +70,8 @@ static enum cv_err take(struct lesson *l, const struct op_errand *e)
 		if (a == NULL && b == NULL)
 			continue;
 		if (!cJSON_Compare(a, b, 1)) {
-			log_error("gateway %s: tells another boot than the others (%s): let the device "
-				  "boot once with all gateways up",
+			log_error("gateway %s: tells another boot than the others (%s): let the "
+				  "device boot once with all gateways up",
 				e->gateway.id, same[i]);
 			return CV_ERR_MISMATCH;
 		}
@@ -96,8 +97,8 @@ static enum cv_err fetch(struct lesson *l, struct session *s)
 				r.errands[i].result.problem);
 	}
 	if (err == CV_OK && l->gateways < s->record.set.threshold) {
-		log_error("device %s: %zu gateways have such a boot on record, %u must", s->record.id,
-			l->gateways, (unsigned)s->record.set.threshold);
+		log_error("device %s: %zu gateways have such a boot on record, %u must",
+			s->record.id, l->gateways, (unsigned)s->record.set.threshold);
 		err = CV_ERR_TOO_FEW;
 	}
 	round_free(&r);
@@ -224,8 +225,8 @@ static enum cv_err propose(struct lesson *l, const struct policy_file *from, con
 		if (err != CV_OK)
 			log_error("policy learn: %s: %s", out, cv_err_text(err));
 		else
-			say(l->ctx, "%s: version %llu, for review: `conclave policy diff` and `policy "
-				    "test`, then sign it",
+			say(l->ctx, "%s: version %llu, for review: `conclave policy diff` and "
+				    "`policy test`, then sign it",
 				out, (unsigned long long)from->version + 1);
 	}
 	cJSON_Delete(doc);

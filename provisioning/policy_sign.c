@@ -1,4 +1,6 @@
-/* `policy sign`: the policy of a group as a document that gateways take, or its second signature. */
+/*
+ * `policy sign`: the policy of a group as a document that gateways take, or its second signature.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -139,8 +139,8 @@ static enum cv_err judge(struct trial *t, enum cv_err err, size_t asked)
 		return CV_ERR_ARGUMENT;
 	}
 	if (t->without_boots > 0)
-		log_warning("policy test: %zu of %zu records have no boot to judge", t->without_boots,
-			t->devices);
+		log_warning("policy test: %zu of %zu records have no boot to judge",
+			t->without_boots, t->devices);
 	if (t->newly > 0) {
 		log_error("policy test: %llu devices that passed would be refused",
 			(unsigned long long)t->newly);

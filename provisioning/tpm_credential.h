@@ -1,6 +1,6 @@
 /*
- * TPM2_MakeCredential without a TPM: a secret that only the TPM with this endorsement key opens, and
- * only while it holds the key of this name.
+ * TPM2_MakeCredential without a TPM: a secret that only the TPM with this endorsement key opens,
+ * and only while it holds the key of this name.
  *
  * Source   TCG TPM 2.0 Library rev 1.59, part 1: section 24 (credential protection), 11.4.10 (KDFa,
  *          KDFe), B.10.3 and C.6.3 (secret sharing by RSA and ECC).

@@ -7,7 +7,8 @@
 #include "provisioning/volume_key.h"
 
 static const struct option_spec options[] = {
-	{"accept-older", OPTION_FLAG, NULL, "go back to the backup's state, losing what came later"},
+	{"accept-older", OPTION_FLAG, NULL,
+		"go back to the backup's state, losing what came later"},
 	VOLUME_OPTION_RECOVERY_FD,
 	VOLUME_OPTION_KEY_FD,
 };

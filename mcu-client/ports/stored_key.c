@@ -1,4 +1,6 @@
-/* For boards without a signer in hardware: the attestation key is a value that port_nv_get reads. */
+/*
+ * For boards without a signer in hardware: the attestation key is a value that port_nv_get reads.
+ */
 #include "port.h"
 #include "protocol/crypto.h"
 

@@ -212,7 +212,8 @@ void *port_secret_memory(size_t len)
 	static size_t size;
 
 	if (memory == NULL) {
-		memory = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		memory =
+			mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		if (memory == MAP_FAILED || mlock(memory, len) != 0) {
 			memory = NULL;
 			return NULL;

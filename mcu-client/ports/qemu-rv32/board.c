@@ -91,7 +91,9 @@ uint64_t board_unix_s(void)
 	return ((uint64_t)high << 32 | low) / 1000000000u;
 }
 
-/* The assembler is told of the CSR instructions here: `-march` with zicsr picks the wrong multilib. */
+/*
+ * The assembler is told of the CSR instructions here: `-march` with zicsr picks the wrong multilib.
+ */
 static uint64_t counter(void)
 {
 	uint32_t high, low, again;
@@ -163,7 +165,8 @@ void board_sleep(uintptr_t mmio)
 	if (mmio == 0)
 		return;
 	claim = BOARD_REGISTER(PLIC_CLAIM);
-	BOARD_REGISTER(mmio + VIRTIO_INTERRUPT_ACK) = BOARD_REGISTER(mmio + VIRTIO_INTERRUPT_STATUS);
+	BOARD_REGISTER(mmio + VIRTIO_INTERRUPT_ACK) =
+		BOARD_REGISTER(mmio + VIRTIO_INTERRUPT_STATUS);
 	if (claim != 0)
 		BOARD_REGISTER(PLIC_CLAIM) = claim;
 }

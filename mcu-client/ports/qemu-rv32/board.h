@@ -26,7 +26,9 @@ uint64_t board_unix_s(void);
  * a rough figure otherwise.
  */
 uint64_t board_instructions(void);
-/* Sleeps until an interrupt of the device at `mmio` (0 = none) is pending, at most a millisecond. */
+/*
+ * Sleeps until an interrupt of the device at `mmio` (0 = none) is pending, at most a millisecond.
+ */
 void board_sleep(uintptr_t mmio);
 void board_interrupt_enable(uintptr_t mmio);
 

@@ -122,7 +122,8 @@ static int receive_poll(void)
 
 		if (used.len > HEADER_BYTES)
 			frame_take(buffer + HEADER_BYTES, (uint16_t)(used.len - HEADER_BYTES));
-		virtio_give(&receive_queue, (uint16_t)used.id, buffer, sizeof(receive_buffers[0]), 1);
+		virtio_give(
+			&receive_queue, (uint16_t)used.id, buffer, sizeof(receive_buffers[0]), 1);
 		any = 1;
 	}
 	return any;

@@ -4,7 +4,9 @@
 
 #include <stddef.h>
 
-/* What a waiting thread polls; returns 1 if there was something. mmio of the device to sleep for. */
+/*
+ * What a waiting thread polls; returns 1 if there was something. mmio of the device to sleep for.
+ */
 void threads_poll_set(int (*poll)(void), uintptr_t mmio);
 /* Bytes of lwIP's stack that were ever used, and its size. */
 size_t threads_stack_used(size_t *size);

@@ -38,7 +38,8 @@ static enum cv_err prepare(void)
 	port_log(platform_state());
 #ifdef CONFIG_CONCLAVE_REQUIRE_SECURE
 	if (!platform_is_secure())
-		return locked("locked: this build wants secure boot, flash encryption and closed JTAG:",
+		return locked(
+			"locked: this build wants secure boot, flash encryption and closed JTAG:",
 			CV_ERR_CONFIG);
 #endif
 	err = values_open();

@@ -26,7 +26,9 @@ static enum cv_err key_derive(uint8_t key[CRYPTO_AES_KEY_BYTES], const char *nam
 	size_t len = 0;
 	enum cv_err err;
 
-	/* A key block with another purpose would be used wrongly without a word by some revisions. */
+	/*
+	 * A key block with another purpose would be used wrongly without a word by some revisions.
+	 */
 	if (esp_efuse_get_key_purpose(BLOCK) != ESP_EFUSE_KEY_PURPOSE_HMAC_UP)
 		return CV_ERR_CONFIG;
 	lp_begin(&lp, scope, sizeof(scope), "conclave-esp-seal-v1");
