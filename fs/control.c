@@ -9,7 +9,7 @@
 
 #include "fs/checkpoint.h"
 #include "fs/counters.h"
-#include "fs/state.h"
+#include "fs/reap.h"
 #include "host/log.h"
 
 static void send_message(int fd, const struct volume_ctl_message *message)
@@ -114,6 +114,7 @@ void control_status(int fd, struct volume *v, struct mount *mount, enum cv_err e
 	cJSON *doc = cJSON_CreateObject();
 
 	(void)pthread_mutex_lock(&v->lock);
+	reap_waiting(v);
 	m.generation = v->durable_generation;
 	m.epoch = volume_epoch(v);
 	add_volume(doc, v);

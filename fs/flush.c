@@ -5,7 +5,7 @@
 
 #include "fs/ahead.h"
 #include "fs/checkpoint.h"
-#include "fs/state.h"
+#include "fs/reap.h"
 #include "host/log.h"
 
 #define FLUSH_EVERY_S 1
@@ -94,7 +94,7 @@ static bool anything_new(const struct volume *v)
 {
 	if (v->frozen)
 		return !v->flush.told;
-	return v->log.durable < log_newest(&v->log);
+	return v->reap.count || v->log.durable < log_newest(&v->log);
 }
 
 static struct timespec seconds_from_now(time_t s)
@@ -134,6 +134,7 @@ static void tend(struct volume *v, bool due)
 {
 	struct flush *f = &v->flush;
 
+	reap_waiting(v);
 	if (f->ahead)
 		ahead_prepare(v);
 	f->ahead = false;

@@ -117,7 +117,7 @@ static void forget_locked(struct mount *m, uint64_t object, uint64_t count)
 	if (lookups_forget(&m->lookups, object, count) || m->volume->read_only ||
 		m->volume->frozen || !reap_waits(m->volume, object))
 		return;
-	err = reap_object(m->volume, object);
+	err = reap_soon(m->volume, object);
 	if (err)
 		(void)mount_errno(m, err, object, "free");
 }
@@ -198,6 +198,19 @@ static struct attr_change change_from(const struct stat *st, int to_set)
 	return c;
 }
 
+/*
+ * The times that the kernel sends when a file loses its last name: it keeps them itself as long as
+ * somebody has the file, and nobody can see them after that.
+ */
+static bool goes_with_it(struct mount *m, uint64_t object, const struct attr_change *change)
+{
+	struct inode inode;
+
+	return m->writeback && change->set && !(change->set & ~(ATTR_SET_MTIME | ATTR_SET_CTIME)) &&
+	       inode_get(m->volume, object, &inode) == CV_OK && S_ISREG(inode.mode) &&
+	       inode.links == 0;
+}
+
 static void op_setattr(
 	fuse_req_t req, fuse_ino_t ino, struct stat *st, int to_set, struct fuse_file_info *fi)
 {
@@ -212,7 +225,7 @@ static void op_setattr(
 	if (!err && to_set & FUSE_SET_ATTR_SIZE)
 		err = data_truncate(
 			m->volume, ino, (uint64_t)st->st_size, change.set ? &change : NULL);
-	else if (!err && change.set)
+	else if (!err && change.set && !goes_with_it(m, ino, &change))
 		err = attr_set(m->volume, ino, &change);
 	if (!err)
 		err = checkpoint_if_due(m->volume);
@@ -336,7 +349,7 @@ static void reply_removed(
 	int e = mount_errno(m, err, parent, "remove");
 
 	if (gone && lookups_get(&m->lookups, gone) == 0)
-		(void)mount_errno(m, reap_object(m->volume, gone), gone, "free");
+		(void)mount_errno(m, reap_soon(m->volume, gone), gone, "free");
 	mount_unlock(m);
 	fuse_reply_err(req, e);
 }
@@ -380,13 +393,15 @@ static void op_rename(fuse_req_t req, fuse_ino_t parent, const char *text, fuse_
 static void op_statfs(fuse_req_t req, fuse_ino_t ino)
 {
 	struct mount *m = mount_lock(req);
-	const struct volume *v = m->volume;
-	uint64_t unused = volume_blocks(v) - v->alloc.used_blocks;
+	struct volume *v = m->volume;
 	struct statvfs st = {
 		.f_bsize = BLOCK_BYTES, .f_frsize = BLOCK_BYTES, .f_namemax = NAME_BYTES_MAX
 	};
+	uint64_t unused;
 
 	(void)ino;
+	reap_waiting(v);
+	unused = volume_blocks(v) - v->alloc.used_blocks;
 	st.f_blocks = volume_blocks(v);
 	st.f_bfree = unused;
 	st.f_bavail = checkpoint_room(v, unused);

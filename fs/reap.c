@@ -1,13 +1,17 @@
 #include "fs/reap.h"
 
+#include <inttypes.h>
 #include <sched.h>
 
 #include "fs/checkpoint.h"
+#include "fs/flush.h"
 #include "fs/inode.h"
 #include "fs/txn.h"
+#include "host/log.h"
 
 #define SLICE_ITEMS 256 /* a leaf a quarter full holds at least 6 MAP items */
 #define SLICE_XATTR_BYTES 65536
+#define SMALL_BLOCKS 16
 
 static struct item_key orphan_key(uint64_t object)
 {
@@ -115,37 +119,53 @@ static void finish(struct txn *t, uint64_t object, enum orphan_kind kind, const 
 	txn_del(t, &orphan);
 }
 
-/* kind NULL: no ORPHAN item to finish with. */
+/* Adds a slice; *more is set if others must follow. kind NULL: no ORPHAN item to finish with. */
+static enum cv_err stage(struct volume *v, struct txn *t, uint64_t object,
+	const enum orphan_kind *kind, uint64_t from, bool *more)
+{
+	enum cv_err err = CV_ERR_INTERNAL;
+	bool unlinked = kind && *kind == ORPHAN_UNLINKED;
+	size_t before = t->records;
+	struct inode inode;
+	uint64_t freed = 0;
+
+	err = inode_get(v, object, &inode);
+	*more = false;
+	if (!err && unlinked)
+		err = gather_xattrs(v, t, object, more);
+	/* attributes and blocks in slices of their own: one transaction stays small */
+	if (!err && t->records == before)
+		err = slice_gather(v, t, object, from, &freed, more);
+	else
+		*more = true;
+	if (err)
+		return err;
+	if (freed && (*more || !unlinked)) {
+		inode.blocks -= freed < inode.blocks ? freed : inode.blocks;
+		txn_put_inode(t, object, &inode);
+	}
+	if (!*more && kind)
+		finish(t, object, *kind, &inode);
+	return CV_OK;
+}
+
+static enum cv_err commit(struct volume *v, struct txn *t)
+{
+	enum cv_err err = txn_commit(v, t, TXN_REAPS);
+
+	return err ? err : checkpoint_if_due(v);
+}
+
 static enum cv_err slice(
 	struct volume *v, uint64_t object, const enum orphan_kind *kind, uint64_t from, bool *more)
 {
 	enum cv_err err = CV_ERR_INTERNAL;
-	struct inode inode;
-	uint64_t freed = 0;
 	struct txn txn;
 
 	txn_init(&txn);
-	err = inode_get(v, object, &inode);
-	*more = false;
-	if (!err && kind && *kind == ORPHAN_UNLINKED)
-		err = gather_xattrs(v, &txn, object, more);
-	/* attributes and blocks in slices of their own: one transaction stays small */
-	if (!err && txn.records == 0)
-		err = slice_gather(v, &txn, object, from, &freed, more);
-	else
-		*more = true;
-	if (err)
-		goto out;
-	if (freed) {
-		inode.blocks -= freed < inode.blocks ? freed : inode.blocks;
-		txn_put_inode(&txn, object, &inode);
-	}
-	if (!*more && kind)
-		finish(&txn, object, *kind, &inode);
-	err = txn_commit(v, &txn, TXN_REAPS);
+	err = stage(v, &txn, object, kind, from, more);
 	if (!err)
-		err = checkpoint_if_due(v);
-out:
+		err = commit(v, &txn);
 	txn_wipe(&txn);
 	return err;
 }
@@ -178,6 +198,77 @@ enum cv_err reap_object(struct volume *v, uint64_t object)
 	return err;
 }
 
+/* Freed by so few records that some of its kind go into one transaction. */
+static bool is_small(struct volume *v, uint64_t object)
+{
+	struct item_key key = { .object = object, .type = ITEM_XATTR };
+	const uint8_t *value;
+	struct inode inode;
+	size_t len;
+
+	if (inode_get(v, object, &inode) || inode.blocks > SMALL_BLOCKS)
+		return false;
+	return tree_next(&v->tree, &key, &value, &len) || key.object != object ||
+	       key.type != ITEM_XATTR;
+}
+
+enum cv_err reap_soon(struct volume *v, uint64_t object)
+{
+	struct reap_queue *q = &v->reap;
+	uint64_t short_of = 2 * checkpoint_reserve(v, TXN_DATA);
+
+	if (!v->flush.started || alloc_free_groups(&v->alloc) < short_of || !is_small(v, object))
+		return reap_object(v, object);
+	q->object[q->count++] = object;
+	flusher_wake(v);
+	if (q->count == REAP_BATCH)
+		reap_waiting(v);
+	return CV_OK;
+}
+
+/* All of the queue in one transaction. */
+static enum cv_err reap_batch(struct volume *v, const struct reap_queue *q)
+{
+	enum cv_err err = CV_OK;
+	struct txn txn;
+
+	txn_init(&txn);
+	for (unsigned i = 0; i < q->count && !err; i++) {
+		enum orphan_kind kind;
+		uint64_t from;
+		bool more;
+
+		err = orphan_get(v, q->object[i], &kind, &from);
+		if (!err)
+			err = stage(v, &txn, q->object[i], &kind, from, &more);
+		else if (err == CV_ERR_NOT_FOUND)
+			err = CV_OK;
+	}
+	if (!err)
+		err = commit(v, &txn);
+	txn_wipe(&txn);
+	return err;
+}
+
+void reap_waiting(struct volume *v)
+{
+	struct reap_queue q = v->reap;
+
+	v->reap.count = 0;
+	if (q.count == 0 || v->frozen || reap_batch(v, &q) == CV_OK)
+		return;
+	/* one that is damaged shall not keep the others */
+	for (unsigned i = 0; i < q.count; i++) {
+		enum cv_err err = reap_object(v, q.object[i]);
+
+		if (!err)
+			continue;
+		v->io_errors++;
+		v->tampered += err == CV_ERR_TAMPERED;
+		log_error("free: inode %" PRIu64 ": %s", q.object[i], cv_err_text(err));
+	}
+}
+
 enum cv_err reap_tail(struct volume *v, uint64_t object, uint64_t from)
 {
 	enum cv_err err = CV_OK;
@@ -192,6 +283,7 @@ enum cv_err reap_all(struct volume *v)
 {
 	struct item_key key = orphan_key(0);
 
+	v->reap.count = 0;
 	while (v->super->orphans) {
 		enum cv_err err = CV_ERR_INTERNAL;
 		const uint8_t *value;

@@ -34,6 +34,14 @@
 #define VOLUME_DIRTY_DATA_MAX ((uint64_t)1 << 30)
 #define VOLUME_RESERVE_MIN ((uint64_t)8 << 20)
 
+#define REAP_BATCH 16 /* with them a transaction stays below TXN_LEAVES_MAX */
+
+/* Small objects to be freed in one transaction (reap_soon). */
+struct reap_queue {
+	uint64_t object[REAP_BATCH];
+	unsigned count;
+};
+
 struct volume {
 	pthread_mutex_t lock;
 	struct store *store;
@@ -55,6 +63,7 @@ struct volume {
 	struct tree tree;
 	struct alloc alloc;
 	struct data_pool pool;
+	struct reap_queue reap;
 	bool shared; /* by several threads: data.h lets go of the lock while it works on content */
 	uint64_t io_errors; /* counters for the status line */
 	uint64_t tampered;

@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 #include "fs/checkpoint.h"
+#include "fs/reap.h"
+#include "fs/xattr.h"
 #include "tests/unit/fs/history.h"
 
 #define THREADS 6
@@ -224,7 +226,7 @@ static void work_once(struct worker *me, unsigned n)
 		data_write(v, object, 0, data, next_random(&me->random) % 9000, &done), CV_OK);
 	if (n % 3 == 0) {
 		assert_int_equal(dir_unlink(v, OBJECT_ROOT, &name, &gone), CV_OK);
-		assert_int_equal(reap_object(v, gone), CV_OK);
+		assert_int_equal(reap_soon(v, gone), CV_OK);
 	}
 	/* as an operation that finds no space, and cannot wait for the thread */
 	if (n % 40 == 39)
@@ -265,6 +267,7 @@ static void the_background_loses_nothing(void **state)
 	for (unsigned i = 0; i < WORKERS; i++)
 		assert_int_equal(pthread_join(threads[i], NULL), 0);
 	(void)pthread_mutex_lock(&w.v->lock);
+	reap_waiting(w.v);
 	digest = tree_digest(w.v);
 	(void)pthread_mutex_unlock(&w.v->lock);
 	assert_true(volume_generation(w.v) > generation + 5);
@@ -275,12 +278,87 @@ static void the_background_loses_nothing(void **state)
 	watched_free(&w);
 }
 
+/* Frames of the log that freeing a new file of `blocks` blocks takes. */
+static uint64_t frames_to_free(struct volume *v, uint64_t blocks, bool xattr)
+{
+	static const uint8_t data[BLOCK_BYTES];
+	const struct dir_name attribute = { "user.a", 6 };
+	struct dir_name name = { "f", 1 };
+	uint64_t file = make_file(v, "/f");
+	uint64_t gone = 0;
+	uint64_t newest;
+
+	for (uint64_t b = 0; b < blocks; b++)
+		write_at(v, file, b * BLOCK_BYTES, data, sizeof(data));
+	if (xattr)
+		assert_int_equal(xattr_set(v, file, &attribute, data, 1, 0), CV_OK);
+	assert_int_equal(dir_unlink(v, OBJECT_ROOT, &name, &gone), CV_OK);
+	newest = log_newest(&v->log);
+	assert_int_equal(reap_soon(v, gone), CV_OK);
+	return log_newest(&v->log) - newest;
+}
+
+static void small_files_are_freed_together(void **state)
+{
+	struct watched w;
+
+	(void)state;
+	watched_new(&w);
+	/* as if the thread that sees to those that are left ran: none is to run in between */
+	w.v->flush.started = true;
+	assert_int_not_equal(frames_to_free(w.v, 17, false), 0);
+	assert_int_not_equal(frames_to_free(w.v, 1, true), 0);
+	for (unsigned i = 1; i < REAP_BATCH; i++)
+		assert_int_equal(frames_to_free(w.v, i % 17, false), 0);
+	assert_int_equal(w.v->super->orphans, REAP_BATCH - 1);
+	assert_int_equal(frames_to_free(w.v, 16, false), 1);
+	assert_int_equal(w.v->super->orphans, 0);
+	assert_int_equal(frames_to_free(w.v, 2, false), 0);
+	reap_waiting(w.v);
+	assert_int_equal(w.v->super->orphans, 0);
+	assert_int_equal(frames_to_free(w.v, 2, false), 0);
+	w.v->flush.started = false;
+	/* one that still waits when the process is killed is freed by the next open */
+	volume_drop(w.v);
+	watched_open(&w);
+	assert_int_equal(w.v->super->orphans, 0);
+	assert_clean(w.v);
+	watched_free(&w);
+}
+
+static void nothing_waits_while_space_is_short(void **state)
+{
+	static uint8_t data[64 * BLOCK_BYTES];
+	enum cv_err err = CV_OK;
+	struct watched w;
+	uint64_t file;
+	uint64_t at = 0;
+	size_t done;
+
+	(void)state;
+	watched_new(&w);
+	file = make_file(w.v, "/large");
+	while (!err) {
+		err = data_write(w.v, file, at, data, sizeof(data), &done);
+		at += done;
+	}
+	assert_int_equal(err, CV_ERR_FULL);
+	assert_int_equal(data_truncate(w.v, file, at - sizeof(data), NULL), CV_OK);
+	w.v->flush.started = true;
+	assert_int_not_equal(frames_to_free(w.v, 0, false), 0);
+	w.v->flush.started = false;
+	assert_clean(w.v);
+	watched_free(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_flush_serves_all_who_wait),
 		cmocka_unit_test(others_work_while_a_flush_is_on_its_way),
 		cmocka_unit_test(the_background_loses_nothing),
+		cmocka_unit_test(small_files_are_freed_together),
+		cmocka_unit_test(nothing_waits_while_space_is_short),
 	};
 
 	support_init();
