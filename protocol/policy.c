@@ -161,12 +161,12 @@ enum cv_err policy_decode(
 {
 	struct policy_complaint c = {problem, problem_cap};
 	struct cJSON *tree = NULL;
-	enum cv_err err;
+	enum cv_err err = json_parse(&tree, json, len, CV_POLICY_MAX);
 
-	memset(p, 0, sizeof(*p));
-	err = json_parse(&tree, json, len, CV_POLICY_MAX);
-	if (err != CV_OK)
+	if (err != CV_OK) {
+		memset(p, 0, sizeof(*p));
 		return policy_complain(&c, err, "", "policy", cv_err_text(err));
+	}
 	err = policy_decode_tree(p, tree, problem, problem_cap);
 	json_free(tree);
 	return err;
