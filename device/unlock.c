@@ -144,6 +144,8 @@ const char *unlock_member_text(const struct unlock *u, size_t member)
 			m->has_reason ? reason_code(m->reason) : "");
 		return text;
 	}
+	if (u->handshake.attempt_error != CV_OK)
+		return "answers; what failed is on this device";
 	return u->handshake.outcome == CV_OK && u->handshake.finished ?
 		"not needed: others were faster" :
 		"answers, but not enough others do";

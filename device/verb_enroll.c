@@ -47,7 +47,7 @@ static enum cv_err request(const struct options *o, const struct enroll_options 
 	if (err == CV_OK)
 		err = write_text(o->request_file, &text);
 	if (err == CV_OK)
-		printf("request %s: take it to the operator: `conclave device add ID --tpm "
+		printf("request %s: take it to the operator: `conclave device add|reenroll ID --tpm "
 		       "--request FILE --challenge FILE`\n",
 			o->request_file);
 	return err;
@@ -63,7 +63,7 @@ static enum cv_err respond(const struct options *o, const struct enroll_options 
 	if (err == CV_OK)
 		err = write_text(o->response_file, &response);
 	if (err == CV_OK)
-		printf("response %s: take it to the operator: `conclave device add ID --tpm "
+		printf("response %s: take it to the operator: `conclave device add|reenroll ID --tpm "
 		       "--response FILE ...`, and bring back the bundle for `conclave-device "
 		       "install`\n",
 			o->response_file);
