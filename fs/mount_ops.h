@@ -12,7 +12,8 @@
 #include "fs/state.h"
 
 #define MOUNT_WORKERS 4
-#define MOUNT_TRANSFER_MAX ((size_t)1 << 20)
+/* Of one request: several workers share a large read, and each needs a buffer of this size. */
+#define MOUNT_TRANSFER_MAX ((size_t)256 << 10)
 
 struct mount {
 	struct fuse_session *session;

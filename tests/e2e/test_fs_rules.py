@@ -984,7 +984,12 @@ def test_statfs_tells_the_truth(d):
     # what it calls available can be had, but for nodes that became dirty meanwhile
     os.posix_fallocate(fd, 8 << 20, after.f_bavail * after.f_frsize * 98 // 100)
     os.close(fd)
-    for i in range(100):
-        (d / f"n{i}").touch()
-    now = os.statvfs(d)
-    assert now.f_files - now.f_ffree == before.f_files - before.f_ffree + 101
+
+    def counted(turn):
+        before = os.statvfs(d)
+        for i in range(100):
+            (d / f"n{turn}-{i}").touch()
+        now = os.statvfs(d)
+        return now.f_files - now.f_ffree - (before.f_files - before.f_ffree)
+    # what was unlinked earlier may be let go of by the kernel just meanwhile, but not for ever
+    assert any(counted(turn) == 100 for turn in range(5))
