@@ -449,7 +449,7 @@ def make_certificates(directory, name):
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
 
-    now = datetime.datetime.utcnow()
+    now = datetime.datetime.now(datetime.timezone.utc)
 
     def certificate(subject, key, issuer, issuer_key, ca):
         builder = (x509.CertificateBuilder().subject_name(subject).issuer_name(issuer)
