@@ -39,15 +39,15 @@ void flush_wipe(struct flush *f)
 enum cv_err flush_store(struct volume *v)
 {
 	struct flush *f = &v->flush;
-	enum cv_err err = CV_ERR_IO;
+	bool failed;
 
 	(void)pthread_mutex_lock(&f->turn);
-	if (!f->failed)
-		err = store_flush(v->store);
-	if (err)
+	/* for whatever reason: not even want of room can be tried again */
+	if (!f->failed && store_flush(v->store))
 		f->failed = true;
+	failed = f->failed;
 	(void)pthread_mutex_unlock(&f->turn);
-	return err;
+	return failed ? CV_ERR_IO : CV_OK;
 }
 
 static void lead(struct volume *v)

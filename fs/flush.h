@@ -39,7 +39,7 @@ struct flush {
 CV_MUST_CHECK enum cv_err flush_init(struct flush *f);
 void flush_wipe(struct flush *f);
 
-/* Flushes the container; CV_ERR_IO for ever after one that failed. The lock may be held or not. */
+/* Flushes the container; CV_ERR_IO when one fails and for ever after. The lock may be held or not. */
 CV_MUST_CHECK enum cv_err flush_store(struct volume *v);
 
 /*

@@ -112,7 +112,7 @@ static enum cv_err image_flush(struct store *s)
 
 	image->flushes++;
 	if (image->fail_flush_at && image->flushes == image->fail_flush_at)
-		return CV_ERR_IO;
+		return image->fail_with;
 	if (!err && image->on_flush)
 		image->on_flush(image->on_flush_user);
 	if (!err && image->recording) {
