@@ -55,8 +55,12 @@ static void show_remote(struct context *ctx, const struct op_errand *e)
 		group[0] = '\0';
 	if (last != 0)
 		clock_format_utc(when, (int64_t)last);
-	say(ctx, "gateway %-12s %s, policy %s%s%llu, last release %s", e->gateway.id, state, group,
-		group[0] != '\0' ? " " : "", (unsigned long long)version, when);
+	if (group[0] != '\0' && version == 0)
+		say(ctx, "gateway %-12s %s, no policy of group %s here: it refuses, last release %s",
+			e->gateway.id, state, group, when);
+	else
+		say(ctx, "gateway %-12s %s, policy %s%s%llu, last release %s", e->gateway.id, state,
+			group, group[0] != '\0' ? " " : "", (unsigned long long)version, when);
 }
 
 /* How many say what; a gateway that was not asked says nothing. */

@@ -98,6 +98,14 @@ def test_older_unsigned_foreign_and_unauthorised_policies_are_refused(fleet):
     assert {g["in_force"] for g in status["groups"]["lamps"].values()} == {5}
 
 
+def test_show_says_that_a_group_has_no_policy_at_a_gateway(fleet):
+    fleet.gateways(2)
+    fleet.device("d1", 2, "--group", "lamps")
+    assert fleet.conclave("device", "show", "d1").out.count("no policy of group lamps here") == 2
+    push(fleet, version=1)
+    assert fleet.conclave("device", "show", "d1").out.count("policy lamps 1") == 2
+
+
 def test_a_mistake_in_the_json_is_told_by_line_and_column(fleet):
     path = write(fleet)
     good = path.read_text()
