@@ -32,7 +32,7 @@ static enum cv_err read_text(const char *path, struct enroll_text *t)
 
 	if (err != CV_OK) {
 		log_error("%s: %s", path, cv_err_text(err));
-		return err;
+		return err == CV_ERR_TOO_LONG ? CV_ERR_CONFIG : err;
 	}
 	memcpy(t->text, data, t->len + 1);
 	free(data);

@@ -37,7 +37,7 @@ enum cv_err enroll_text_read(struct enroll_text *out, const char *path)
 
 	if (err != CV_OK) {
 		log_error("%s: %s", path, cv_err_text(err));
-		return err;
+		return err == CV_ERR_TOO_LONG ? CV_ERR_CONFIG : err;
 	}
 	memcpy(out->text, data, out->len + 1);
 	free(data);

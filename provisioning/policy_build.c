@@ -87,7 +87,7 @@ enum cv_err policy_file_read(
 
 	if (err != CV_OK) {
 		log_error("policy: %s: %s", path, cv_err_text(err));
-		return err;
+		return err == CV_ERR_TOO_LONG ? CV_ERR_CONFIG : err;
 	}
 	err = check_text(path, (const char *)text, text_len, version);
 	if (err == CV_OK) {

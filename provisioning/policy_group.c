@@ -120,7 +120,7 @@ enum cv_err policy_group_read(
 	memset(file, 0, sizeof(*file));
 	if (err != CV_OK) {
 		log_error("policy: %s: %s", path, cv_err_text(err));
-		return err;
+		return err == CV_ERR_TOO_LONG ? CV_ERR_CONFIG : err;
 	}
 	while (len > 0 && text[len - 1] == '\n')
 		len--;

@@ -127,7 +127,7 @@ static enum cv_err ask(struct trial *t, struct session *s, const struct gateway_
 	return err;
 }
 
-static enum cv_err judge(struct trial *t, enum cv_err err, size_t asked)
+static enum cv_err judge(struct trial *t, enum cv_err err, size_t asked, const char *group)
 {
 	cJSON_AddNumberToObject(t->ctx->result, "tried", (double)t->devices);
 	cJSON_AddNumberToObject(t->ctx->result, "without_boots", (double)t->without_boots);
@@ -138,6 +138,10 @@ static enum cv_err judge(struct trial *t, enum cv_err err, size_t asked)
 			option_text(t->ctx, "gateway"));
 		return CV_ERR_ARGUMENT;
 	}
+	if (t->devices == 0) {
+		log_error("policy test: no device of group %s is at any gateway: nothing was tried", group);
+		return CV_ERR_NOT_FOUND;
+	}
 	if (t->without_boots > 0)
 		log_warning("policy test: %zu of %zu records have no boot to judge",
 			t->without_boots, t->devices);
@@ -146,7 +150,10 @@ static enum cv_err judge(struct trial *t, enum cv_err err, size_t asked)
 			(unsigned long long)t->newly);
 		return CV_ERR_DENIED;
 	}
-	say(t->ctx, "nobody who passed would be refused");
+	if (t->without_boots == t->devices)
+		say(t->ctx, "nobody was judged");
+	else
+		say(t->ctx, "nobody who passed would be refused");
 	return CV_OK;
 }
 
@@ -168,7 +175,8 @@ static enum cv_err run(struct context *ctx, struct session *s, const struct poli
 		one = ask(&t, s, &r.errands[i].gateway, file);
 		last = one != CV_OK ? one : last;
 	}
-	err = judge(&t, err != CV_OK ? err : last, asked);
+	err = judge(&t, err != CV_OK ? err : last, asked,
+		option_text(ctx, "group") != NULL ? option_text(ctx, "group") : file->group);
 	round_free(&r);
 	return err;
 }
@@ -201,7 +209,8 @@ const struct verb verb_policy_test = {
 	.args_max = 1,
 	.summary = "say who would be refused under a policy, before it is pushed\n"
 		   "The gateways judge the evidence of the last boots on record by the code that\n"
-		   "decides. Exits 11 when a device that passed would be refused.",
+		   "decides. Exits 11 when a device that passed would be refused, 3 when the group has no\n"
+		   "device at any gateway.",
 	.options = options,
 	.option_count = sizeof(options) / sizeof(options[0]),
 	.run = policy_test_run,

@@ -2,7 +2,7 @@
 
 import json
 
-from conftest import DENIED, OK, TOO_FEW, USAGE
+from conftest import CONFIG, DENIED, OK, TOO_FEW, USAGE
 from test_policy import document, push, signed, would_unlock, write
 
 
@@ -36,6 +36,18 @@ def test_a_dry_run_says_who_would_be_refused_and_why_and_is_right(fleet):
                                             min_client={"conclave-device": "999.0"}))
     assert "client_version" in would_unlock(ok, False)["gateways"][0]["result"]
     would_unlock(idle, False)
+
+
+def test_a_dry_run_without_boots_does_not_say_that_all_is_well(fleet):
+    fleet.gateways(2)
+    fleet.device("d1", 2, "--group", "lamps")
+    good = write(fleet, "good", version=2)
+    assert fleet.conclave("policy", "test", good).out == "nobody was judged\n"
+    told = fleet.conclave("policy", "test", good, "--group", "lambs", want=CONFIG).err
+    assert "no device of group lambs" in told
+    huge = fleet.dir / "huge.json"
+    huge.write_bytes(b" " * 1000000)
+    fleet.conclave("policy", "test", huge, want=CONFIG)
 
 
 def test_values_that_run_out_are_judged_by_today(fleet):
