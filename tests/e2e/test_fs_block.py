@@ -4,6 +4,7 @@ import errno
 import hashlib
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 
@@ -34,6 +35,8 @@ def built():
 @pytest.fixture
 def device(tmp_path):
     """A loop device on an empty file."""
+    if not (shutil.which("losetup") and shutil.which("blockdev")):
+        pytest.skip("no losetup or blockdev")
     backing = tmp_path / "backing"
     backing.touch()
     os.truncate(backing, SIZE)
