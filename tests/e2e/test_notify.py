@@ -265,6 +265,15 @@ def test_a_failing_receiver_gets_the_same_id_again_until_it_takes_it(sender, rec
     assert log.count("not delivered") == 1 and log.count("delivering again") == 1
 
 
+def take_until(receiver, sent):
+    """What it answered with 200, until that is `sent`."""
+    got = {}
+    while got != sent:
+        _, headers, payload, step = receiver.get()
+        if step == 200:
+            got[headers["webhook-id"]] = payload
+
+
 def test_a_stalled_receiver_delays_nobody_else(sender, receivers):
     stalled, well = receivers(["stall"]), receivers()
     sender.webhook("slow", stalled.port)
@@ -272,11 +281,7 @@ def test_a_stalled_receiver_delays_nobody_else(sender, receivers):
     sender.start()
     sent = sender.send_some(50)
     stalled.get()
-    got = {}
-    while len(got) < len(sent):
-        _, headers, payload, _ = well.get()
-        got[headers["webhook-id"]] = payload
-    assert got == sent
+    take_until(well, sent)
     assert sender.metrics()['conclave_alerts_waiting{destination="slow"}'] == "50"
     stalled.set_script(200)
     stalled.release.set()
@@ -317,15 +322,6 @@ def test_kill_9_loses_nothing(sender, receivers):
         _, headers, payload, _ = r.get()
         got[headers["webhook-id"]] = payload
     sender.wait_for('conclave_alerts_waiting{destination="ops"}', "0")
-
-
-def take_until(receiver, sent):
-    """What it answered with 200, until that is `sent`."""
-    got = {}
-    while got != sent:
-        _, headers, payload, step = receiver.get()
-        if step == 200:
-            got[headers["webhook-id"]] = payload
 
 
 def test_what_could_not_be_delivered_survives_kill_9(sender, receivers):
@@ -383,10 +379,7 @@ def test_a_full_disk_leaves_alerts_in_the_channel_until_there_is_room(sender, re
     assert r.requests.empty()
     resource.prlimit(pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     sender.wait_for_line("works again")
-    got = {}
-    while got != sent:
-        _, headers, payload, _ = r.get()
-        got[headers["webhook-id"]] = payload
+    take_until(r, sent)
 
 
 def test_telegram_gets_a_line_and_is_waited_for(sender, receivers):
