@@ -105,6 +105,7 @@ enum cv_err mount_new(struct mount **out, int fuse_fd, const char *point,
 	m->fuse_fd = fuse_fd;
 	m->readahead_fd = mount_readahead_open(point);
 	counters_init(&m->counters);
+	receiver_init(&m->receiver);
 	mount_ops_names(&ops);
 	mount_ops_files(&ops);
 	mount_ops_space(&ops);
@@ -145,6 +146,7 @@ static void *work(void *user)
 		fuse_session_process_buf(m->session, &buf);
 	}
 	mount_buffer_wipe();
+	receiver_pass(&m->receiver);
 	free(buf.mem);
 	(void)pthread_mutex_lock(&m->volume->lock);
 	if (--m->running == 0)
@@ -153,10 +155,17 @@ static void *work(void *user)
 	return NULL;
 }
 
+static void pass_turn(void *user)
+{
+	receiver_pass(&((struct mount *)user)->receiver);
+}
+
 enum cv_err mount_start(struct mount *m, struct volume *volume, int ready_fd, int ended_fd)
 {
 	m->volume = volume;
 	volume->shared = true;
+	volume->on_long = pass_turn;
+	volume->on_long_user = m;
 	m->ready_fd = ready_fd;
 	m->ended_fd = ended_fd;
 	m->running = MOUNT_WORKERS;
@@ -218,5 +227,6 @@ void mount_free(struct mount *m)
 	lookups_wipe(&m->lookups);
 	mount_readahead_set(&m->readahead_fd);
 	counters_wipe(&m->counters);
+	receiver_wipe(&m->receiver);
 	free(m);
 }

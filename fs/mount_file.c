@@ -21,6 +21,13 @@ static bool is_empty(struct mount *m, fuse_ino_t ino)
 	return m->writeback && inode_get(m->volume, ino, &inode) == CV_OK && inode.blocks == 0;
 }
 
+/* Its attributes; the kernel may want other requests answered before it returns. */
+static void put_in_doubt(struct mount *m, fuse_ino_t ino)
+{
+	receiver_pass(&m->receiver);
+	(void)fuse_lowlevel_notify_inval_inode(m->session, ino, -1, 0);
+}
+
 static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	bool update = mount_atime_due(req, ino, fi->flags);
@@ -32,7 +39,7 @@ static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	mount_unlock(m);
 	fi->keep_cache = fi->keep_cache && !update;
 	if (forget)
-		(void)fuse_lowlevel_notify_inval_inode(m->session, ino, -1, 0);
+		put_in_doubt(m, ino);
 	fuse_reply_open(req, fi);
 }
 
@@ -50,7 +57,7 @@ static void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 	mount_unlock(m);
 	fuse_reply_err(req, 0);
 	if (forget)
-		(void)fuse_lowlevel_notify_inval_inode(m->session, ino, -1, 0);
+		put_in_doubt(m, ino);
 }
 
 static void op_read(
@@ -122,7 +129,7 @@ static void op_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t siz
 		fuse_reply_write(req, done);
 	/* after the reply: nothing that the kernel may wait for is left to this thread */
 	if (e == ENOSPC && fi->writepage)
-		(void)fuse_lowlevel_notify_inval_inode(m->session, ino, -1, 0);
+		put_in_doubt(m, ino);
 }
 
 static void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)

@@ -9,6 +9,7 @@
 #include "fs/inode.h"
 #include "fs/lookups.h"
 #include "fs/mount.h"
+#include "fs/receiver.h"
 #include "fs/state.h"
 
 #define MOUNT_WORKERS 4
@@ -20,6 +21,7 @@ struct mount {
 	struct volume *volume;
 	struct lookups lookups;
 	struct counters counters;
+	struct receiver receiver;
 	struct mount_options options;
 	int ready_fd;
 	int ended_fd;

@@ -61,11 +61,12 @@ static void count_read(struct mount *m, const struct iovec *iov, int count)
 
 static ssize_t read_request(int fd, void *buf, size_t cap, void *user)
 {
-	ssize_t n = read(fd, buf, cap);
+	struct mount *m = user;
+	ssize_t n = receiver_read(&m->receiver, fd, buf, cap);
 
 	mount_buffer_set(buf, cap);
 	if (n > 0)
-		look_at(user, buf, (size_t)n);
+		look_at(m, buf, (size_t)n);
 	return n;
 }
 

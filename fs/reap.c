@@ -173,6 +173,8 @@ static enum cv_err slice(
 /* Freeing 16 TiB takes its time; whoever waits for the lock shall not wait for all of it. */
 static void give_way(struct volume *v)
 {
+	if (v->on_long)
+		v->on_long(v->on_long_user);
 	(void)pthread_mutex_unlock(&v->lock);
 	(void)sched_yield();
 	(void)pthread_mutex_lock(&v->lock);
