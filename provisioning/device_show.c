@@ -151,7 +151,7 @@ static enum cv_err ask_gateways(struct context *ctx, struct session *s)
 		show_effect(ctx, &s->record, &tally);
 		show_pending(ctx, s);
 		if (r.done < r.count)
-			err = r.unreachable > 0 ? CV_ERR_TOO_FEW : CV_ERR_DENIED;
+			err = round_shortfall(&r);
 	}
 	round_free(&r);
 	cJSON_free(body);

@@ -96,7 +96,7 @@ static enum cv_err allow_key_run(struct context *ctx)
 		if (r.done < s->record.set.threshold) {
 			log_error("device %s: %zu gateways take a new key, %u are needed",
 				s->record.id, r.done, (unsigned)s->record.set.threshold);
-			err = r.unreachable > 0 ? CV_ERR_TOO_FEW : CV_ERR_DENIED;
+			err = round_shortfall(&r);
 		}
 	}
 	round_free(&r);

@@ -86,7 +86,7 @@ static enum cv_err send_rules(struct context *ctx, struct session *s, const char
 		if (r.done < r.count) {
 			log_error("fleet rules: %zu of %zu gateways have them: %s",
 				r.done, r.count, round_advice(&r));
-			err = r.denied > 0 ? CV_ERR_DENIED : CV_ERR_TOO_FEW;
+			err = round_shortfall(&r);
 		}
 	}
 	round_free(&r);

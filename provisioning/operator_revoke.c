@@ -111,7 +111,7 @@ static enum cv_err send_list(struct context *ctx, struct session *s, const char 
 		if (r.done < r.count) {
 			log_error("operator %s: %zu of %zu gateways have the list: %s",
 				ctx->args[0], r.done, r.count, round_advice(&r));
-			err = r.unreachable > 0 ? CV_ERR_TOO_FEW : CV_ERR_DENIED;
+			err = round_shortfall(&r);
 		}
 	}
 	round_free(&r);

@@ -39,7 +39,7 @@ static enum cv_err send_all(struct context *ctx, struct session *s, const char *
 		if (r.done < r.count) {
 			log_error("device %s: %zu of %zu gateways have this policy: %s",
 				s->record.id, r.done, r.count, round_advice(&r));
-			err = r.unreachable > 0 ? CV_ERR_TOO_FEW : CV_ERR_DENIED;
+			err = round_shortfall(&r);
 		}
 	}
 	round_free(&r);

@@ -66,7 +66,7 @@ enum cv_err push_packages(struct context *ctx, const struct op_client *client,
 			log_error("device %s: %zu of %zu gateways have their package: go on with "
 				  "`conclave device push %s`",
 				record->id, r.done, r.count, record->id);
-			err = r.denied > 0 ? CV_ERR_DENIED : CV_ERR_TOO_FEW;
+			err = round_shortfall(&r);
 		}
 	}
 	round_free(&r);

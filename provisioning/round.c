@@ -105,6 +105,11 @@ void round_run(struct round *r, struct context *ctx, const struct op_client *cli
 	}
 }
 
+enum cv_err round_shortfall(const struct round *r)
+{
+	return r->denied > 0 ? CV_ERR_DENIED : CV_ERR_TOO_FEW;
+}
+
 const char *round_advice(const struct round *r)
 {
 	return r->denied > 0 ? "mend what was refused, then run this again"
@@ -132,7 +137,7 @@ enum cv_err round_of_device(
 		if (r.done < r.count) {
 			log_error("device %s: %zu of %zu gateways have it: %s", s->record.id,
 				r.done, r.count, round_advice(&r));
-			err = r.denied > 0 ? CV_ERR_DENIED : CV_ERR_TOO_FEW;
+			err = round_shortfall(&r);
 		}
 	}
 	round_free(&r);

@@ -26,7 +26,12 @@ CV_MUST_CHECK enum cv_err round_set_body(struct round *r, const char *body);
 /* Runs it, counts, and adds "gateways" to the result; `did` says in a word what was done. */
 void round_run(struct round *r, struct context *ctx, const struct op_client *client,
 	const char *command, const char *did);
-/* What to do when not every gateway did it: the end of a line. */
+/*
+ * When not every gateway did it: CV_ERR_DENIED if one refused, which running it again does not mend,
+ * else CV_ERR_TOO_FEW.
+ */
+CV_MUST_CHECK enum cv_err round_shortfall(const struct round *r);
+/* What to do then: the end of a line. */
 const char *round_advice(const struct round *r);
 void round_free(struct round *r);
 /*
