@@ -23,7 +23,10 @@
 #define LOOK_AGAIN_MS 10
 #define USAGE "unmount [--lazy] [--forget] [MOUNT-POINT]"
 
-/* The volume process holds the container's lock until its last checkpoint is on disk. */
+/*
+ * The volume process holds the container's lock until its last checkpoint is on disk. CV_ERR_EXISTS:
+ * there is a mount of it by now, so that one has it.
+ */
 static enum cv_err wait_for_lock(const char *container, uint64_t patience_ms)
 {
 	int fd = open(container, O_RDONLY | O_CLOEXEC);
@@ -35,6 +38,8 @@ static enum cv_err wait_for_lock(const char *container, uint64_t patience_ms)
 	while (err == CV_OK && flock(fd, LOCK_EX | LOCK_NB) != 0) {
 		if (errno != EINTR && errno != EWOULDBLOCK)
 			err = file_error(errno);
+		else if (mount_table_has(container))
+			err = CV_ERR_EXISTS;
 		else if (clock_monotonic_ms() >= until)
 			err = CV_ERR_TIMEOUT;
 		else
@@ -62,6 +67,8 @@ static int unmount_orphan(const struct options *o)
 		err = CV_OK;
 	if (err == CV_OK && !o->lazy)
 		err = wait_for_lock(r.container, CLOSE_PATIENCE_MS);
+	if (err == CV_ERR_EXISTS) /* a bind mount of it */
+		err = CV_ERR_BUSY;
 	if (err != CV_OK) {
 		log_error("unmount %s: %s", r.mount_point,
 			err == CV_ERR_BUSY ? "in use: somebody works in it" : cv_err_text(err));
@@ -79,6 +86,8 @@ static enum cv_err detach(const char *mount_point, bool lazy, const char *contai
 	/* a bind mount was one of several: the volume goes on */
 	if (err == CV_OK && !lazy && !mount_table_has(container))
 		err = wait_for_lock(container, CLOSE_PATIENCE_MS);
+	if (err == CV_ERR_EXISTS) /* somebody was waiting to mount it again */
+		err = CV_OK;
 	if (err == CV_ERR_TIMEOUT) {
 		log_warning("unmount %s: the volume is still open: mounted elsewhere, perhaps in "
 			    "another namespace", mount_point);
