@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 import report
@@ -197,9 +198,14 @@ class Securefs(Side):
 class Cryfs(Side):
     name = package = program = "cryfs"
 
+    def make(self):
+        # what it remembers of a directory: each round has another filesystem in the same one
+        self.seen = tempfile.mkdtemp(dir=os.path.dirname(self.base), prefix="cryfs-seen-")
+
     def start(self):
         run(["cryfs", self.base, self.point], stdin=PASSWORD + "\n",
-            env={"CRYFS_FRONTEND": "noninteractive", "CRYFS_NO_UPDATE_CHECK": "true"})
+            env={"CRYFS_FRONTEND": "noninteractive", "CRYFS_NO_UPDATE_CHECK": "true",
+                 "CRYFS_LOCAL_STATE_DIR": self.seen})
 
 
 class Encfs(Side):
