@@ -166,6 +166,8 @@ enum cv_err mount_start(struct mount *m, struct volume *volume, int ready_fd, in
 	volume->shared = true;
 	volume->on_long = pass_turn;
 	volume->on_long_user = m;
+	volume->store->on_wait = pass_turn;
+	volume->store->on_wait_user = m;
 	m->ready_fd = ready_fd;
 	m->ended_fd = ended_fd;
 	m->running = MOUNT_WORKERS;

@@ -12,7 +12,7 @@
 #define LOOK_NS 50000       /* so long for the next request; one that came later was not soon */
 #define CROWDED_NS 40000    /* one look took longer: another thread was on this processor */
 #define CROWDED_FOR_NS 10000000
-#define WRITE_SHORT 16384u /* bytes */
+#define CONTENT_SHORT 16384u /* bytes */
 
 static _Thread_local bool mine; /* this thread has the turn */
 
@@ -72,10 +72,19 @@ enum length {
 	FLUSH /* and who sent it will send nothing before the disk has answered */
 };
 
-static enum length length_of(const uint8_t *request, size_t len)
+/* Nobody waits: what could be done beside this request is not there yet. */
+static bool nothing_behind(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	return poll(&p, 1, 0) == 0;
+}
+
+static enum length length_of(int fd, const uint8_t *request, size_t len)
 {
 	struct fuse_in_header head;
 	struct fuse_write_in write;
+	struct fuse_read_in in;
 
 	if (len < sizeof(head))
 		return SHORT;
@@ -87,12 +96,17 @@ static enum length length_of(const uint8_t *request, size_t len)
 		memcpy(&write, request + sizeof(head), sizeof(write));
 		if (write.flags & O_DSYNC)
 			return FLUSH;
-		return write.size <= WRITE_SHORT ? SHORT : LONG;
+		return write.size <= CONTENT_SHORT ? SHORT : LONG;
+	case FUSE_READ:
+		if (len < sizeof(head) + sizeof(in))
+			return SHORT;
+		memcpy(&in, request + sizeof(head), sizeof(in));
+		/* store.h's on_wait passes the turn if it has to come from the disk */
+		return in.size <= CONTENT_SHORT && nothing_behind(fd) ? SHORT : LONG;
 	case FUSE_FSYNC:
 	case FUSE_FSYNCDIR:
 		return FLUSH;
 	case FUSE_INIT:
-	case FUSE_READ:
 	case FUSE_FALLOCATE:
 	case FUSE_COPY_FILE_RANGE:
 	case FUSE_SETATTR:
@@ -116,7 +130,7 @@ ssize_t receiver_read(struct receiver *r, int fd, void *buf, size_t cap)
 	n = read(fd, buf, cap);
 	now = now_ns();
 	if (n > 0)
-		length = length_of(buf, (size_t)n);
+		length = length_of(fd, buf, (size_t)n);
 	r->lively = !r->alone && length != FLUSH && now - r->last_ns < LOOK_NS && now > r->quiet_ns;
 	r->last_ns = now;
 	if (length != SHORT) {

@@ -3,9 +3,10 @@
  *
  * Most requests take less time than it takes to wake a thread. So one worker at a time receives,
  * answers what is short by itself and receives again; before a request during which others can go
- * on (content, or waiting for a flush) it passes the turn to another. And while requests come one
- * behind the other, the receiver looks for the next one for a moment before it sleeps: two wake-ups
- * less for each. Not where there is one processor, which the program needs that sends them.
+ * on (much content, content from the disk, one of several reads, waiting for a flush) it passes the
+ * turn to another. And while requests come one behind the other, the receiver looks for the next one
+ * for a moment before it sleeps: two wake-ups less for each. Not where there is one processor, which
+ * the program needs that sends them.
  */
 #ifndef CONCLAVE_FS_RECEIVER_H
 #define CONCLAVE_FS_RECEIVER_H

@@ -32,6 +32,10 @@ struct store_ops {
 /* The first member of every kind of store. */
 struct store {
 	const struct store_ops *ops;
+	/* May be NULL, and another kind than store_file may ignore it: a read is about to wait for
+	 * the disk. From any thread, with or without the volume's lock. */
+	void (*on_wait)(void *user);
+	void *on_wait_user;
 };
 
 struct store_file {

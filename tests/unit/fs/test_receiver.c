@@ -3,6 +3,7 @@
 #include <linux/fuse.h>
 #include <pthread.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -13,6 +14,7 @@ struct kernel {
 	struct receiver r;
 	int ours;
 	int theirs;
+	unsigned waits;
 };
 
 static void kernel_new(struct kernel *k)
@@ -22,6 +24,7 @@ static void kernel_new(struct kernel *k)
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
 	k->ours = pair[0];
 	k->theirs = pair[1];
+	k->waits = 0;
 	receiver_init(&k->r);
 }
 
@@ -72,7 +75,7 @@ static bool passes(uint32_t opcode, uint32_t size, uint32_t flags)
 static void what_lets_others_go_on_passes_the_turn(void **state)
 {
 	(void)state;
-	assert_true(passes(FUSE_READ, 0, 0));
+	assert_true(passes(FUSE_READ, 1 << 17, 0));
 	assert_true(passes(FUSE_FSYNC, 0, 0));
 	assert_true(passes(FUSE_FSYNCDIR, 0, 0));
 	assert_true(passes(FUSE_FALLOCATE, 0, 0));
@@ -92,6 +95,59 @@ static void what_is_short_keeps_it(void **state)
 	assert_false(passes(FUSE_FORGET, 0, 0));
 	assert_false(passes(FUSE_UNLINK, 0, 0));
 	assert_false(passes(FUSE_WRITE, 4096, 0));
+	assert_false(passes(FUSE_READ, 4096, 0));
+}
+
+static void one_of_several_reads_passes_the_turn(void **state)
+{
+	struct kernel k;
+	uint8_t buf[256];
+
+	(void)state;
+	kernel_new(&k);
+	send_request(&k, FUSE_READ, 4096, 0);
+	send_request(&k, FUSE_READ, 4096, 0);
+	assert_true(receiver_read(&k.r, k.theirs, buf, sizeof(buf)) > 0);
+	assert_true(is_free(&k));
+	assert_true(receiver_read(&k.r, k.theirs, buf, sizeof(buf)) > 0);
+	assert_false(is_free(&k));
+	kernel_free(&k);
+}
+
+static void pass_and_count(void *user)
+{
+	struct kernel *k = user;
+
+	receiver_pass(&k->r);
+	k->waits++;
+}
+
+static void a_read_that_waits_passes_the_turn_first(void **state)
+{
+	static const uint8_t content[BLOCK_BYTES] = "kept";
+	uint8_t back[2 * BLOCK_BYTES];
+	uint8_t buf[256];
+	struct store_file file;
+	struct kernel k;
+	int fd = memfd_create("container", MFD_CLOEXEC);
+
+	(void)state;
+	kernel_new(&k);
+	store_file_init(&file, fd);
+	assert_int_equal(store_write(&file.store, 0, content, sizeof(content)), CV_OK);
+	file.store.on_wait = pass_and_count;
+	file.store.on_wait_user = &k;
+	send_request(&k, FUSE_READ, 4096, 0);
+	assert_true(receiver_read(&k.r, k.theirs, buf, sizeof(buf)) > 0);
+	assert_false(is_free(&k));
+	/* not all of it is there at once: nor ever */
+	assert_int_equal(store_read(&file.store, 0, back, sizeof(back)), CV_ERR_IO);
+	assert_int_equal(k.waits, 1);
+	assert_true(is_free(&k));
+	assert_int_equal(store_read(&file.store, 0, back, sizeof(content)), CV_OK);
+	assert_memory_equal(back, content, sizeof(content));
+	(void)close(fd);
+	kernel_free(&k);
 }
 
 static void an_end_passes_the_turn(void **state)
@@ -173,6 +229,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_lets_others_go_on_passes_the_turn),
 		cmocka_unit_test(what_is_short_keeps_it),
+		cmocka_unit_test(one_of_several_reads_passes_the_turn),
+		cmocka_unit_test(a_read_that_waits_passes_the_turn_first),
 		cmocka_unit_test(an_end_passes_the_turn),
 		cmocka_unit_test(nobody_looks_for_requests_that_are_rare),
 		cmocka_unit_test(every_request_is_received_once),
