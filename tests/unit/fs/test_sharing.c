@@ -199,7 +199,7 @@ static void a_block_given_away_during_a_read_is_no_damage(void **state)
 		.read = hooked_read, .write = hooked_write, .flush = hooked_flush
 	};
 	struct shared s;
-	struct hooked h = { { &ops }, &s, 0 };
+	struct hooked h = { { .ops = &ops }, &s, 0 };
 	uint8_t block[BLOCK_BYTES] = { 1 };
 	uint64_t place;
 	struct map_entry e;
