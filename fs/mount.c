@@ -164,8 +164,6 @@ enum cv_err mount_start(struct mount *m, struct volume *volume, int ready_fd, in
 {
 	m->volume = volume;
 	volume->shared = true;
-	volume->on_long = pass_turn;
-	volume->on_long_user = m;
 	volume->store->on_wait = pass_turn;
 	volume->store->on_wait_user = m;
 	m->ready_fd = ready_fd;

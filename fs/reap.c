@@ -173,8 +173,7 @@ static enum cv_err slice(
 /* Freeing 16 TiB takes its time; whoever waits for the lock shall not wait for all of it. */
 static void give_way(struct volume *v)
 {
-	if (v->on_long)
-		v->on_long(v->on_long_user);
+	store_tell_wait(v->store);
 	(void)pthread_mutex_unlock(&v->lock);
 	(void)sched_yield();
 	(void)pthread_mutex_lock(&v->lock);

@@ -64,8 +64,6 @@ struct volume {
 	struct alloc alloc;
 	struct data_pool pool;
 	struct reap_queue reap;
-	void (*on_long)(void *user); /* may be NULL: what the caller does will take its time */
-	void *on_long_user;
 	bool shared; /* by several threads: data.h lets go of the lock while it works on content */
 	uint64_t io_errors; /* counters for the status line */
 	uint64_t tampered;

@@ -34,7 +34,7 @@ static enum cv_err file_store_read(struct store *s, uint64_t offset, void *buf, 
 		/* what the host has in its cache is there at once */
 		if (preadv2(fd, &whole, 1, (off_t)offset, RWF_NOWAIT) == (ssize_t)len)
 			return CV_OK;
-		s->on_wait(s->on_wait_user);
+		store_tell_wait(s);
 	}
 	while (len) {
 		ssize_t n = pread(fd, p, len, (off_t)offset);

@@ -32,8 +32,9 @@ struct store_ops {
 /* The first member of every kind of store. */
 struct store {
 	const struct store_ops *ops;
-	/* May be NULL, and another kind than store_file may ignore it: a read is about to wait for
-	 * the disk. From any thread, with or without the volume's lock. */
+	/* May be NULL: what follows takes its time, a read that waits for the disk (another kind than
+	 * store_file may say nothing of it) or long work of the volume. From any thread, with or
+	 * without the volume's lock. */
 	void (*on_wait)(void *user);
 	void *on_wait_user;
 };
@@ -42,6 +43,12 @@ struct store_file {
 	struct store store;
 	int fd;
 };
+
+static inline void store_tell_wait(struct store *s)
+{
+	if (s->on_wait)
+		s->on_wait(s->on_wait_user);
+}
 
 /* A container file or block device; the descriptor stays the caller's. */
 void store_file_init(struct store_file *s, int fd);
