@@ -74,6 +74,16 @@ void tree_assert(struct volume *v)
 	assert_clean(v);
 }
 
+void tree_assert_now_and_later(struct volume *v, struct image *image)
+{
+	tree_assert(v);
+	assert_int_equal(volume_close(v), CV_OK);
+	v = image_open(image);
+	tree_assert(v);
+	assert_int_equal(volume_close(v), CV_OK);
+	image_free(image);
+}
+
 struct image *tree_image(uint64_t size)
 {
 	struct image *image = image_new(size);

@@ -11,6 +11,8 @@
 void tree_make(struct volume *v);
 /* Exactly that tree, and a clean check. */
 void tree_assert(struct volume *v);
+/* Now, and when it was closed and opened again; closes and frees. */
+void tree_assert_now_and_later(struct volume *v, struct image *image);
 /* A closed image of `size` bytes with the tree. */
 struct image *tree_image(uint64_t size);
 

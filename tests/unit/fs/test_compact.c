@@ -69,12 +69,7 @@ static void moves_everything_to_the_front(void **state)
 	assert_true(last_used(v) * BLOCK_BYTES < r.end);
 	assert_true(r.end < 64 * MIB);
 	assert_int_equal(r.size, LARGE);
-	tree_assert(v);
-	assert_int_equal(volume_close(v), CV_OK);
-	v = image_open(image);
-	tree_assert(v);
-	assert_int_equal(volume_close(v), CV_OK);
-	image_free(image);
+	tree_assert_now_and_later(v, image);
 }
 
 static void makes_a_volume_smaller_and_grows_it_again(void **state)
@@ -92,12 +87,7 @@ static void makes_a_volume_smaller_and_grows_it_again(void **state)
 	assert_int_equal(image->size, SMALL);
 	tree_assert(v);
 	put_file(v, "/more", (const uint8_t *)"more", 4);
-	tree_assert(v);
-	assert_int_equal(volume_close(v), CV_OK);
-	v = image_open(image);
-	tree_assert(v);
-	assert_int_equal(volume_close(v), CV_OK);
-	image_free(image);
+	tree_assert_now_and_later(v, image);
 }
 
 static void refuses_what_does_not_fit(void **state)

@@ -146,12 +146,7 @@ static void trim_gives_back_what_is_free_and_nothing_else(void **state)
 	assert_true(blocks_there(image) + sizeof(data) / BLOCK_BYTES <= before + 64);
 	assert_true(r.bytes > sizeof(data));
 	assert_true(blocks_there(image) <= v->alloc.busy_blocks);
-	tree_assert(v);
-	assert_int_equal(volume_close(v), CV_OK);
-	v = image_open(image);
-	tree_assert(v);
-	assert_int_equal(volume_close(v), CV_OK);
-	image_free(image);
+	tree_assert_now_and_later(v, image);
 }
 
 /* The tree of the older pair stays whole, too: a cut may bring it back. */

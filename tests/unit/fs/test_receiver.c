@@ -55,16 +55,22 @@ static bool is_free(struct kernel *k)
 	return true;
 }
 
+static void receive(struct kernel *k)
+{
+	uint8_t buf[256];
+
+	assert_true(receiver_read(&k->r, k->theirs, buf, sizeof(buf)) > 0);
+}
+
 /* Whether the turn is somebody else's to take once the request has been received. */
 static bool passes(uint32_t opcode, uint32_t size, uint32_t flags)
 {
 	struct kernel k;
-	uint8_t buf[256];
 	bool passed;
 
 	kernel_new(&k);
 	send_request(&k, opcode, size, flags);
-	assert_true(receiver_read(&k.r, k.theirs, buf, sizeof(buf)) > 0);
+	receive(&k);
 	passed = is_free(&k);
 	receiver_pass(&k.r);
 	assert_true(is_free(&k));
@@ -101,15 +107,14 @@ static void what_is_short_keeps_it(void **state)
 static void one_of_several_reads_passes_the_turn(void **state)
 {
 	struct kernel k;
-	uint8_t buf[256];
 
 	(void)state;
 	kernel_new(&k);
 	send_request(&k, FUSE_READ, 4096, 0);
 	send_request(&k, FUSE_READ, 4096, 0);
-	assert_true(receiver_read(&k.r, k.theirs, buf, sizeof(buf)) > 0);
+	receive(&k);
 	assert_true(is_free(&k));
-	assert_true(receiver_read(&k.r, k.theirs, buf, sizeof(buf)) > 0);
+	receive(&k);
 	assert_false(is_free(&k));
 	kernel_free(&k);
 }
@@ -126,7 +131,6 @@ static void a_read_that_waits_passes_the_turn_first(void **state)
 {
 	static const uint8_t content[BLOCK_BYTES] = "kept";
 	uint8_t back[2 * BLOCK_BYTES];
-	uint8_t buf[256];
 	struct store_file file;
 	struct kernel k;
 	int fd = memfd_create("container", MFD_CLOEXEC);
@@ -138,7 +142,7 @@ static void a_read_that_waits_passes_the_turn_first(void **state)
 	file.store.on_wait = pass_and_count;
 	file.store.on_wait_user = &k;
 	send_request(&k, FUSE_READ, 4096, 0);
-	assert_true(receiver_read(&k.r, k.theirs, buf, sizeof(buf)) > 0);
+	receive(&k);
 	assert_false(is_free(&k));
 	/* not all of it is there at once: nor ever */
 	assert_int_equal(store_read(&file.store, 0, back, sizeof(back)), CV_ERR_IO);
@@ -158,7 +162,7 @@ static void an_end_passes_the_turn(void **state)
 	(void)state;
 	kernel_new(&k);
 	send_request(&k, FUSE_LOOKUP, 0, 0);
-	assert_true(receiver_read(&k.r, k.theirs, buf, sizeof(buf)) > 0);
+	receive(&k);
 	assert_false(is_free(&k));
 	(void)shutdown(k.ours, SHUT_WR);
 	assert_int_equal(receiver_read(&k.r, k.theirs, buf, sizeof(buf)), 0);
@@ -169,16 +173,15 @@ static void an_end_passes_the_turn(void **state)
 static void nobody_looks_for_requests_that_are_rare(void **state)
 {
 	struct kernel k;
-	uint8_t buf[256];
 
 	(void)state;
 	kernel_new(&k);
 	send_request(&k, FUSE_LOOKUP, 0, 0);
-	assert_true(receiver_read(&k.r, k.theirs, buf, sizeof(buf)) > 0);
+	receive(&k);
 	assert_false(k.r.lively); /* the first */
 	k.r.last_ns -= 1000000000;
 	send_request(&k, FUSE_LOOKUP, 0, 0);
-	assert_true(receiver_read(&k.r, k.theirs, buf, sizeof(buf)) > 0);
+	receive(&k);
 	assert_false(k.r.lively);
 	kernel_free(&k);
 }
