@@ -108,6 +108,7 @@ enum cv_err mount_new(struct mount **out, int fuse_fd, const char *point,
 	receiver_init(&m->receiver);
 	mount_ops_names(&ops);
 	mount_ops_files(&ops);
+	mount_ops_lists(&ops);
 	mount_ops_space(&ops);
 	mount_ops_xattrs(&ops);
 	m->session = fuse_session_new(&args, &ops, sizeof(ops), m);

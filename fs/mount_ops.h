@@ -1,4 +1,4 @@
-/* Between mount.c (session, workers) and mount_ops.c, mount_file.c (requests). */
+/* Between mount.c (session, workers) and mount_ops.c, mount_file.c, mount_list.c and so on (requests). */
 #ifndef CONCLAVE_FS_MOUNT_OPS_H
 #define CONCLAVE_FS_MOUNT_OPS_H
 
@@ -40,9 +40,10 @@ struct mount {
 	uint64_t init_unique; /* of the INIT request; 0 once it is answered */
 };
 
-/* Requests on names and attributes; those on content. */
+/* Requests on names and attributes; on content; that list; on space; on extended attributes. */
 void mount_ops_names(struct fuse_lowlevel_ops *ops);
 void mount_ops_files(struct fuse_lowlevel_ops *ops);
+void mount_ops_lists(struct fuse_lowlevel_ops *ops);
 void mount_ops_space(struct fuse_lowlevel_ops *ops);
 void mount_ops_xattrs(struct fuse_lowlevel_ops *ops);
 

@@ -264,6 +264,30 @@ def test_a_cached_listing_is_not_out_of_date(mnt):
     assert os.readlink(mnt / "link") == "two"
 
 
+def test_only_a_small_directory_is_listed_with_its_inodes(start):
+    volume = start()
+    for name, count in (("small", 50), ("large", 1000)):
+        os.mkdir(volume.point / name)
+        for i in range(count):
+            os.close(os.open(volume.point / name / f"{i:04}", os.O_CREAT | os.O_WRONLY))
+    volume.close()
+    volume = start()
+
+    def looked_up(name, first, last):
+        before = volume.status()["requests"]["name"]
+        for i in range(first, last):
+            os.stat(volume.point / name / f"{i:04}")
+        return volume.status()["requests"]["name"] - before
+
+    assert len(os.listdir(volume.point / "small")) == 50
+    assert looked_up("small", 0, 50) == 0
+    assert len(os.listdir(volume.point / "large")) == 1000
+    assert looked_up("large", 0, 100) == 100
+    with os.scandir(volume.point / "large") as entries:
+        assert sum(e.stat().st_nlink for e in entries) == 1000
+    volume.close()
+
+
 def test_a_listing_of_what_the_kernel_knows_keeps_types_and_attributes_true(mnt):
     """Entries that it has the attributes of go out as mere names; a change must still be seen."""
     for i in range(300):
