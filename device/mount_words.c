@@ -22,8 +22,8 @@ static const struct {
 };
 
 /* Handed to the volume process as they are. */
-static const char *const passed_on[] = { "atime", "noatime", "log_paths", "writeback=on",
-	"writeback=off" };
+static const char *const passed_on[] = { "atime", "noatime", "log_paths", "power=save",
+	"power=speed", "writeback=on", "writeback=off" };
 
 /* For mount(8), fstab(5) and systemd; relatime is what atime means here. */
 static const char *const ignored[] = { "defaults", "auto", "noauto", "_netdev", "nofail", "user",

@@ -105,7 +105,7 @@ enum cv_err mount_new(struct mount **out, int fuse_fd, const char *point,
 	m->fuse_fd = fuse_fd;
 	m->readahead_fd = mount_readahead_open(point);
 	counters_init(&m->counters);
-	receiver_init(&m->receiver);
+	receiver_init(&m->receiver, !options->save_power);
 	mount_ops_names(&ops);
 	mount_ops_files(&ops);
 	mount_ops_lists(&ops);

@@ -17,6 +17,7 @@ struct counters;
 struct mount_options {
 	bool no_writeback; /* each write(2) is a request of its own */
 	bool atime;	/* keep access times, as relatime does */
+	bool save_power; /* requests may take longer */
 	bool log_paths; /* a log line names a file by its path, not by its inode alone */
 };
 

@@ -30,6 +30,7 @@ const char options_help[] =
 	"       idle=SECONDS    unmount when unused for so long and nobody is in it\n"
 	"       atime           keep access times, as relatime does; noatime is the default\n"
 	"       log_paths       name files in log lines by path, not by inode number alone\n"
+	"       power=save      let processors sleep while requests come one behind the other\n"
 	"       writeback=off   no writes that only the kernel knows of, at a price in speed\n"
 	"  --help               this text\n"
 	"\n"
@@ -95,6 +96,10 @@ static bool take_word(struct options *o, const char *word)
 	}
 	if (strcmp(word, "log_paths") == 0) {
 		o->mount.log_paths = true;
+		return true;
+	}
+	if (strcmp(word, "power=save") == 0 || strcmp(word, "power=speed") == 0) {
+		o->mount.save_power = word[7] == 'a';
 		return true;
 	}
 	if (strncmp(word, "idle=", 5) == 0) {

@@ -24,17 +24,19 @@ static uint64_t now_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-void receiver_init(struct receiver *r)
+void receiver_init(struct receiver *r, bool hurry)
 {
 	(void)pthread_mutex_init(&r->turn, NULL);
 	r->last_ns = 0;
 	r->lively = false;
 	r->quiet_ns = 0;
-	r->alone = sysconf(_SC_NPROCESSORS_ONLN) < 2;
+	r->patient = !hurry || sysconf(_SC_NPROCESSORS_ONLN) < 2;
+	awake_init(&r->awake, hurry);
 }
 
 void receiver_wipe(struct receiver *r)
 {
+	awake_wipe(&r->awake);
 	(void)pthread_mutex_destroy(&r->turn);
 }
 
@@ -85,6 +87,7 @@ static enum length length_of(int fd, const uint8_t *request, size_t len)
 	struct fuse_in_header head;
 	struct fuse_write_in write;
 	struct fuse_read_in in;
+	struct fuse_setattr_in set;
 
 	if (len < sizeof(head))
 		return SHORT;
@@ -109,8 +112,12 @@ static enum length length_of(int fd, const uint8_t *request, size_t len)
 	case FUSE_INIT:
 	case FUSE_FALLOCATE:
 	case FUSE_COPY_FILE_RANGE:
-	case FUSE_SETATTR:
 		return LONG;
+	case FUSE_SETATTR: /* of times and modes is as short as what the kernel sends it after */
+		if (len < sizeof(head) + sizeof(set))
+			return SHORT;
+		memcpy(&set, request + sizeof(head), sizeof(set));
+		return set.valid & FATTR_SIZE ? LONG : SHORT;
 	default:
 		return SHORT;
 	}
@@ -127,11 +134,14 @@ ssize_t receiver_read(struct receiver *r, int fd, void *buf, size_t cap)
 	mine = true;
 	if (r->lively)
 		look(r, fd);
+	awake_wait(&r->awake, fd);
 	n = read(fd, buf, cap);
 	now = now_ns();
-	if (n > 0)
+	if (n > 0) {
 		length = length_of(fd, buf, (size_t)n);
-	r->lively = !r->alone && length != FLUSH && now - r->last_ns < LOOK_NS && now > r->quiet_ns;
+		awake_request(&r->awake, now - r->last_ns);
+	}
+	r->lively = !r->patient && length != FLUSH && now - r->last_ns < LOOK_NS && now > r->quiet_ns;
 	r->last_ns = now;
 	if (length != SHORT) {
 		int e = errno;

@@ -6,7 +6,7 @@
  * on (much content, content from the disk, one of several reads, waiting for a flush) it passes the
  * turn to another. And while requests come one behind the other, the receiver looks for the next one
  * for a moment before it sleeps: two wake-ups less for each. Not where there is one processor, which
- * the program needs that sends them.
+ * the program needs that sends them. And the processors are kept from deep sleep (awake.h).
  */
 #ifndef CONCLAVE_FS_RECEIVER_H
 #define CONCLAVE_FS_RECEIVER_H
@@ -17,15 +17,19 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "fs/awake.h"
+
 struct receiver {
 	pthread_mutex_t turn; /* taken first, before the volume's lock; covers what follows */
 	uint64_t last_ns;     /* when the last request came */
 	uint64_t quiet_ns;    /* not before, since the processors have other work */
 	bool lively;          /* it came soon after the one before */
-	bool alone;           /* one processor */
+	bool patient;         /* sleeps at once: one processor, or power is to be saved */
+	struct awake awake;
 };
 
-void receiver_init(struct receiver *r);
+/* `hurry`: a moment of a processor is worth less than a moment of a request. Before the sandbox. */
+void receiver_init(struct receiver *r, bool hurry);
 void receiver_wipe(struct receiver *r);
 
 /*

@@ -5,6 +5,8 @@ import errno
 import mmap
 import os
 import signal
+import struct
+import time
 
 import pytest
 
@@ -198,3 +200,43 @@ def test_options_that_are_not_understood_are_refused(words):
                               "--container-fd", "5", "--fuse-fd", "6", "-o", words],
                              capture_output=True)
     assert done.returncode == 2 and done.stderr.count(b"\n") == 1
+
+
+LATENCY = "/dev/cpu_dma_latency"
+needs_latency = pytest.mark.skipif(not os.access(LATENCY, os.R_OK | os.W_OK),
+                                   reason="this system has no limit of idle states")
+
+
+def asks_for_shallow_idle(volume):
+    fds = f"/proc/{volume.process.pid}/fd"
+    return LATENCY in [os.readlink(os.path.join(fds, fd)) for fd in os.listdir(fds)]
+
+
+@needs_latency
+def test_requests_in_a_row_limit_idle_states_and_their_end_lets_go(start):
+    volume = start()
+    assert asks_for_shallow_idle(volume)
+    with open(LATENCY, "rb", buffering=0) as f:
+        def limit():
+            return struct.unpack("=i", os.pread(f.fileno(), 4, 0))[0]
+
+        unlimited = 1_000_000_000  # us; other mounts of other tests come and go
+        deadline = time.monotonic() + fs.WAIT_S
+        number = 0
+        while limit() > 2:
+            for number in range(number, number + 100):
+                assert not os.path.exists(volume.point / f"none-{number}")
+            assert time.monotonic() < deadline
+        while limit() < unlimited:
+            assert time.monotonic() < deadline
+            os.sched_yield()
+    volume.close()
+
+
+@needs_latency
+def test_power_save_leaves_idle_states_alone(start):
+    volume = start("-o", "power=save")
+    for number in range(200):
+        assert not os.path.exists(volume.point / f"none-{number}")
+    assert not asks_for_shallow_idle(volume)
+    volume.close()

@@ -50,6 +50,7 @@ static void sizes_and_times_have_units(void **state)
 	assert_string_equal(
 		taken("atime,log_paths,idle=1h").volume_words, "atime,log_paths,idle=3600");
 	assert_string_equal(taken("relatime").volume_words, "atime");
+	assert_string_equal(taken("power=save").volume_words, "power=save");
 }
 
 static void what_is_for_others_does_nothing(void **state)

@@ -25,7 +25,7 @@ static void kernel_new(struct kernel *k)
 	k->ours = pair[0];
 	k->theirs = pair[1];
 	k->waits = 0;
-	receiver_init(&k->r);
+	receiver_init(&k->r, true);
 }
 
 static void kernel_free(struct kernel *k)
@@ -36,15 +36,21 @@ static void kernel_free(struct kernel *k)
 	(void)close(k->theirs);
 }
 
-static void send_request(struct kernel *k, uint32_t opcode, uint32_t size, uint32_t flags)
+static void send_body(struct kernel *k, uint32_t opcode, const void *body, size_t len)
 {
-	uint8_t buf[sizeof(struct fuse_in_header) + sizeof(struct fuse_write_in)] = { 0 };
-	struct fuse_in_header head = { .len = sizeof(buf), .opcode = opcode };
-	struct fuse_write_in write = { .size = size, .flags = flags };
+	uint8_t buf[256] = { 0 };
+	struct fuse_in_header head = { .len = (uint32_t)(sizeof(head) + len), .opcode = opcode };
 
 	memcpy(buf, &head, sizeof(head));
-	memcpy(buf + sizeof(head), &write, sizeof(write));
-	assert_int_equal(send(k->ours, buf, sizeof(buf), 0), sizeof(buf));
+	memcpy(buf + sizeof(head), body, len);
+	assert_int_equal(send(k->ours, buf, head.len, 0), head.len);
+}
+
+static void send_request(struct kernel *k, uint32_t opcode, uint32_t size, uint32_t flags)
+{
+	const struct fuse_write_in write = { .size = size, .flags = flags };
+
+	send_body(k, opcode, &write, sizeof(write));
 }
 
 static bool is_free(struct kernel *k)
@@ -63,19 +69,33 @@ static void receive(struct kernel *k)
 }
 
 /* Whether the turn is somebody else's to take once the request has been received. */
-static bool passes(uint32_t opcode, uint32_t size, uint32_t flags)
+static bool passes_body(uint32_t opcode, const void *body, size_t len)
 {
 	struct kernel k;
 	bool passed;
 
 	kernel_new(&k);
-	send_request(&k, opcode, size, flags);
+	send_body(&k, opcode, body, len);
 	receive(&k);
 	passed = is_free(&k);
 	receiver_pass(&k.r);
 	assert_true(is_free(&k));
 	kernel_free(&k);
 	return passed;
+}
+
+static bool passes(uint32_t opcode, uint32_t size, uint32_t flags)
+{
+	const struct fuse_write_in write = { .size = size, .flags = flags };
+
+	return passes_body(opcode, &write, sizeof(write));
+}
+
+static bool passes_setattr(uint32_t valid)
+{
+	const struct fuse_setattr_in set = { .valid = valid };
+
+	return passes_body(FUSE_SETATTR, &set, sizeof(set));
 }
 
 static void what_lets_others_go_on_passes_the_turn(void **state)
@@ -86,7 +106,7 @@ static void what_lets_others_go_on_passes_the_turn(void **state)
 	assert_true(passes(FUSE_FSYNCDIR, 0, 0));
 	assert_true(passes(FUSE_FALLOCATE, 0, 0));
 	assert_true(passes(FUSE_COPY_FILE_RANGE, 0, 0));
-	assert_true(passes(FUSE_SETATTR, 0, 0));
+	assert_true(passes_setattr(FATTR_SIZE | FATTR_MTIME));
 	assert_true(passes(FUSE_WRITE, 1 << 20, 0));
 	/* with O_SYNC a write waits for the flush, which others may share */
 	assert_true(passes(FUSE_WRITE, 4096, O_DSYNC));
@@ -100,6 +120,8 @@ static void what_is_short_keeps_it(void **state)
 	assert_false(passes(FUSE_GETATTR, 0, 0));
 	assert_false(passes(FUSE_FORGET, 0, 0));
 	assert_false(passes(FUSE_UNLINK, 0, 0));
+	assert_false(passes_setattr(FATTR_MTIME | FATTR_CTIME));
+	assert_false(passes_setattr(FATTR_MODE));
 	assert_false(passes(FUSE_WRITE, 4096, 0));
 	assert_false(passes(FUSE_READ, 4096, 0));
 }
