@@ -18,6 +18,7 @@ PASSWORD = "a password for figures"
 GIB = 1 << 30
 VOLUME_BYTES = int(os.environ.get("BENCH_VOLUME_GIB", "6")) * GIB
 WAIT_S = 60
+OPEN_FILES = 1 << 20
 
 
 class Missing(RuntimeError):
@@ -256,7 +257,9 @@ class Passthrough(Side):
         run(["gcc", "-O2", "-w", "-o", self.program, self.example, *flags])
 
     def start(self):
-        run([self.program, "-o", f"source={self.base}", "-o", "cache=auto", self.point])
+        # it keeps a descriptor of every file that the kernel knows
+        run(["prlimit", f"--nofile={OPEN_FILES}", self.program, "-o", f"source={self.base}", "-o", "cache=auto",
+             self.point])
 
 
 ALL = [Conclave, Gocryptfs, Securefs, Cryfs, Encfs, Ext4, Passthrough]
