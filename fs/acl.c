@@ -128,13 +128,8 @@ enum cv_err acl_set(struct volume *v, uint64_t object, bool is_default, const ui
 		len = len == ACL_SHORTEST ? 0 : len;
 	}
 	err = stage(v, &txn, object, is_default ? ACL_DEFAULT : ACL_ACCESS, copy, len);
-	if (err)
-		goto out;
-	inode_changed(&inode);
-	txn_put_inode(&txn, object, &inode);
-	err = txn_commit(v, &txn, len ? TXN_ADDS : TXN_FREES);
 	if (!err)
-		err = checkpoint_if_due(v);
+		err = xattr_commit(v, &txn, object, &inode, len ? TXN_ADDS : TXN_FREES);
 out:
 	txn_wipe(&txn);
 	return err;

@@ -43,7 +43,7 @@ static enum cv_err for_names(struct check *c, uint64_t dir, each_name *each, voi
 
 		if (err == CV_ERR_MEMORY)
 			return err;
-		if (err || key.object != dir || key.type != ITEM_DIRENT)
+		if (err)
 			return CV_OK;
 		while (dirent_next(&d, value, len, &at))
 			if (!each(c, dir, &d, user))

@@ -145,8 +145,7 @@ static enum cv_err drop_bitmaps(struct volume *v, uint64_t regions)
 		size_t len;
 		enum cv_err err = tree_next(&v->tree, &key, &value, &len);
 
-		if (err == CV_ERR_NOT_FOUND ||
-			(!err && (key.object != OBJECT_VOLUME || key.type != ITEM_BITMAP)))
+		if (err == CV_ERR_NOT_FOUND)
 			return CV_OK;
 		if (!err)
 			err = tree_prepare(&v->tree, &key);

@@ -111,17 +111,9 @@ static enum cv_err make_tree(struct volume *v)
 		.parent = OBJECT_ROOT };
 	struct txn txn;
 
-	err = keyring_init(&v->keyring, v->super);
+	err = volume_assemble(v, VOLUME_CACHE_DEFAULT);
 	if (!err)
-		err = tree_init(
-			&v->tree, v->store, &v->keyring, volume_blocks(v), VOLUME_CACHE_DEFAULT);
-	if (!err)
-		err = alloc_init(&v->alloc, &v->tree, volume_blocks(v));
-	if (err)
-		return err;
-	tree_set_space(&v->tree, &alloc_tree_space, &v->alloc);
-	alloc_resume(&v->alloc, v->super);
-	err = tree_create(&v->tree);
+		err = tree_create(&v->tree);
 	if (!err)
 		err = mark_fixed(v);
 	if (err)

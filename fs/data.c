@@ -213,13 +213,12 @@ static enum cv_err next_mapped(struct volume *v, uint64_t object, uint64_t *bloc
 	struct item_key key = { .object = object, .type = ITEM_MAP, .offset = *block / MAP_BLOCKS };
 
 	for (;; key.offset++) {
-		enum cv_err err = CV_ERR_INTERNAL;
 		const uint8_t *value;
 		size_t len;
+		enum cv_err err = tree_next(&v->tree, &key, &value, &len);
 
-		err = tree_next(&v->tree, &key, &value, &len);
-		if (err || key.object != object || key.type != ITEM_MAP)
-			return err ? err : CV_ERR_NOT_FOUND;
+		if (err)
+			return err;
 		for (unsigned i = 0; i * MAP_ENTRY_BYTES < len; i++) {
 			uint64_t b = key.offset * MAP_BLOCKS + i;
 

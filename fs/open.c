@@ -73,8 +73,24 @@ static enum cv_err check_size(struct volume *v, struct volume_why *why)
 	return CV_OK;
 }
 
-/* Keyring, tree and allocator over the superblock that counts. */
-static enum cv_err assemble(struct volume *v, size_t cache_bytes, struct volume_why *why)
+enum cv_err volume_assemble(struct volume *v, size_t cache_bytes)
+{
+	enum cv_err err = keyring_init(&v->keyring, v->super);
+
+	if (!err)
+		err = tree_init(
+			&v->tree, v->store, &v->keyring, volume_blocks(v), cache_bytes);
+	if (!err)
+		err = alloc_init(&v->alloc, &v->tree, volume_blocks(v));
+	if (err)
+		return err;
+	tree_set_space(&v->tree, &alloc_tree_space, &v->alloc);
+	alloc_resume(&v->alloc, v->super);
+	return CV_OK;
+}
+
+/* The tree of the superblock that counts. */
+static enum cv_err open_tree(struct volume *v, size_t cache_bytes, struct volume_why *why)
 {
 	enum cv_err err = CV_ERR_INTERNAL;
 
@@ -86,16 +102,9 @@ static enum cv_err assemble(struct volume *v, size_t cache_bytes, struct volume_
 		v->dirty_max = VOLUME_DIRTY_MAX;
 	v->durable_generation = v->super->clear.generation;
 	log_attach(&v->log, v->store, &v->super->log);
-	err = keyring_init(&v->keyring, v->super);
-	if (!err)
-		err = tree_init(
-			&v->tree, v->store, &v->keyring, volume_blocks(v), cache_bytes);
-	if (!err)
-		err = alloc_init(&v->alloc, &v->tree, volume_blocks(v));
+	err = volume_assemble(v, cache_bytes);
 	if (err)
 		return err;
-	tree_set_space(&v->tree, &alloc_tree_space, &v->alloc);
-	alloc_resume(&v->alloc, v->super);
 	err = tree_open(&v->tree, &v->super->root);
 	if (err)
 		return why_set(why, err, "the root node at block %" PRIu64 " does not open",
@@ -184,7 +193,7 @@ enum cv_err volume_open_store(struct volume **out, struct store *store,
 	v->read_only = options->read_only;
 	err = open_slots(v, slots, options, why);
 	if (!err)
-		err = assemble(v, options->cache_bytes, why);
+		err = open_tree(v, options->cache_bytes, why);
 	if (!err)
 		err = recover(v, options, why);
 	if (!err && !v->read_only) {

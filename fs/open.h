@@ -9,6 +9,9 @@ CV_MUST_CHECK enum cv_err volume_new(struct volume **out, struct store *store);
 /* Wipes and releases without writing anything: what a crash leaves. NULL is allowed. */
 void volume_drop(struct volume *v);
 
+/* Keyring, tree and allocator over the superblock; the tree has no root yet. */
+CV_MUST_CHECK enum cv_err volume_assemble(struct volume *v, size_t cache_bytes);
+
 /* The last checkpoint, as a clean unmount writes it. Volume lock held; nothing may follow. */
 CV_MUST_CHECK enum cv_err volume_finish(struct volume *v);
 

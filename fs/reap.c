@@ -53,7 +53,7 @@ static enum cv_err gather_xattrs(struct volume *v, struct txn *t, uint64_t objec
 		size_t len;
 
 		err = tree_next(&v->tree, &key, &value, &len);
-		if (err || key.object != object || key.type != ITEM_XATTR)
+		if (err)
 			break;
 		*more = items == SLICE_ITEMS || bytes > SLICE_XATTR_BYTES;
 		if (*more)
@@ -94,7 +94,7 @@ static enum cv_err slice_gather(struct volume *v, struct txn *t, uint64_t object
 		size_t len;
 
 		err = tree_next(&v->tree, &key, &value, &len);
-		if (err || key.object != object || key.type != ITEM_MAP)
+		if (err)
 			break;
 		if (items == SLICE_ITEMS) {
 			*more = true;
@@ -209,8 +209,7 @@ static bool is_small(struct volume *v, uint64_t object)
 
 	if (inode_get(v, object, &inode) || inode.blocks > SMALL_BLOCKS)
 		return false;
-	return tree_next(&v->tree, &key, &value, &len) || key.object != object ||
-	       key.type != ITEM_XATTR;
+	return tree_next(&v->tree, &key, &value, &len) != CV_OK;
 }
 
 enum cv_err reap_soon(struct volume *v, uint64_t object)
@@ -291,7 +290,7 @@ enum cv_err reap_all(struct volume *v)
 		size_t len;
 
 		err = tree_next(&v->tree, &key, &value, &len);
-		if (err == CV_ERR_NOT_FOUND || (!err && key.type != ITEM_ORPHAN))
+		if (err == CV_ERR_NOT_FOUND)
 			break;
 		if (!err)
 			err = reap_object(v, key.offset);

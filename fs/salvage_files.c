@@ -98,7 +98,7 @@ static enum cv_err write_content(
 		size_t len;
 
 		err = tree_next(&s->items.tree, &key, &value, &len);
-		if (err || key.object != object || key.type != ITEM_MAP)
+		if (err)
 			break;
 		memcpy(copy, value, len);
 		err = write_group(s, fd, &key, copy, len, size, l);
@@ -197,8 +197,7 @@ static void set_xattrs(struct salvage *s, const char *path, uint64_t object)
 		size_t len;
 		size_t at = 0;
 
-		if (tree_next(&s->items.tree, &key, &value, &len) || key.object != object ||
-			key.type != ITEM_XATTR)
+		if (tree_next(&s->items.tree, &key, &value, &len))
 			return;
 		while (xattr_next(&x, value, len, &at)) {
 			char name[XATTR_NAME_BYTES_MAX + 1];

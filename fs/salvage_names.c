@@ -205,7 +205,7 @@ static enum cv_err write_dir(struct salvage *s, int dir_fd, uint64_t object,
 		size_t len;
 
 		err = tree_next(&s->items.tree, &key, &value, &len);
-		if (err || key.object != object || key.type != ITEM_DIRENT)
+		if (err)
 			break;
 		memcpy(copy, value, len);
 		err = write_names(s, dir_fd, copy, len, depth, &names);
@@ -269,12 +269,13 @@ static enum cv_err write_nameless(struct salvage *s, bool dirs)
 	int lost_fd = -1;
 
 	while (!err) {
+		struct tree_place place = { 0 };
 		struct inode inode = { 0 };
 		const uint8_t *value;
 		uint64_t object;
 		size_t len;
 
-		err = tree_next(&s->items.tree, &key, &value, &len);
+		err = tree_step(&s->items.tree, &place, &key, &value, &len);
 		if (err)
 			break;
 		object = key.object;

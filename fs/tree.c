@@ -126,8 +126,15 @@ enum cv_err tree_step(struct tree *t, struct tree_place *p, struct item_key *key
 enum cv_err tree_next(struct tree *t, struct item_key *key, const uint8_t **value, size_t *len)
 {
 	struct tree_place p = { 0 };
+	struct item_key at = *key;
+	enum cv_err err = tree_step(t, &p, &at, value, len);
 
-	return tree_step(t, &p, key, value, len);
+	if (err)
+		return err;
+	if (at.object != key->object || at.type != key->type)
+		return CV_ERR_NOT_FOUND;
+	*key = at;
+	return CV_OK;
 }
 
 enum cv_err tree_prepare(struct tree *t, const struct item_key *key)

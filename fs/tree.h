@@ -52,13 +52,16 @@ CV_MUST_CHECK enum cv_err tree_open(struct tree *t, const struct node_pointer *r
 /* CV_ERR_NOT_FOUND if there is no such item. */
 CV_MUST_CHECK enum cv_err tree_get(
 	struct tree *t, const struct item_key *key, const uint8_t **value, size_t *len);
-/* The first item at or after *key; *key is set to its key. CV_ERR_NOT_FOUND at the end. */
+/*
+ * The first item of key's object and type that is at or after *key, which is set to its key.
+ * CV_ERR_NOT_FOUND, and *key stays, behind the last of them.
+ */
 CV_MUST_CHECK enum cv_err tree_next(
 	struct tree *t, struct item_key *key, const uint8_t **value, size_t *len);
 /*
- * The same for a walk from item to item: begin with an empty place, and have *key just behind the
- * item that came last. Without a descent for each item. The place ends where node pointers do, and
- * with any change of the tree.
+ * The first item at or after *key of whatever object and type, for a walk from item to item: begin
+ * with an empty place, and have *key just behind the item that came last. Without a descent for each
+ * item. The place ends where node pointers do, and with any change of the tree.
  */
 struct tree_place {
 	const struct node *leaf;

@@ -116,7 +116,7 @@ static enum cv_err each(struct volume *v, uint64_t object, visit_entry *visit, v
 		size_t len;
 
 		err = tree_next(&v->tree, &key, &value, &len);
-		if (err || key.object != object || key.type != ITEM_XATTR)
+		if (err)
 			break;
 		while (!err && xattr_next(&x, value, len, &at))
 			err = visit(user, &x);
@@ -163,6 +163,17 @@ static enum cv_err allowed(
 	return !there && flags & XATTR_ONLY_OLD ? CV_ERR_NOT_FOUND : CV_OK;
 }
 
+enum cv_err xattr_commit(struct volume *v, struct txn *t, uint64_t object, struct inode *inode,
+	enum txn_class class)
+{
+	enum cv_err err = CV_ERR_INTERNAL;
+
+	inode_changed(inode);
+	txn_put_inode(t, object, inode);
+	err = txn_commit(v, t, class);
+	return err ? err : checkpoint_if_due(v);
+}
+
 static enum cv_err commit(struct volume *v, uint64_t object, const struct dir_name *name,
 	const uint8_t *value, size_t len)
 {
@@ -174,14 +185,8 @@ static enum cv_err commit(struct volume *v, uint64_t object, const struct dir_na
 	err = inode_get(v, object, &inode);
 	if (!err)
 		err = xattr_stage(v, &txn, object, name, value, len);
-	if (err)
-		goto out;
-	inode_changed(&inode);
-	txn_put_inode(&txn, object, &inode);
-	err = txn_commit(v, &txn, value ? TXN_ADDS : TXN_FREES);
 	if (!err)
-		err = checkpoint_if_due(v);
-out:
+		err = xattr_commit(v, &txn, object, &inode, value ? TXN_ADDS : TXN_FREES);
 	txn_wipe(&txn);
 	return err;
 }

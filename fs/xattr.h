@@ -40,5 +40,8 @@ CV_MUST_CHECK enum cv_err xattr_list(struct volume *v, uint64_t object, char *ou
  */
 CV_MUST_CHECK enum cv_err xattr_stage(struct volume *v, struct txn *t, uint64_t object,
 	const struct dir_name *name, const uint8_t *value, size_t len);
+/* Commits it with the inode, whose ctime is set. */
+CV_MUST_CHECK enum cv_err xattr_commit(struct volume *v, struct txn *t, uint64_t object,
+	struct inode *inode, enum txn_class class);
 
 #endif

@@ -64,7 +64,8 @@ static void attributes_survive_a_remount_and_go_with_the_file(void **state)
 	assert_clean(v);
 	struct item_key key = { .object = file };
 	const uint8_t *value;
-	assert_true(tree_next(&v->tree, &key, &value, &len) != CV_OK || key.object != file);
+	struct tree_place place = { 0 };
+	assert_true(tree_step(&v->tree, &place, &key, &value, &len) != CV_OK || key.object != file);
 	assert_int_equal(volume_close(v), CV_OK);
 	image_free(image);
 }

@@ -323,9 +323,7 @@ static void what_has_no_name_goes_to_lost_and_found(void **state)
 	(void)state;
 	/* the root directory forgets all its names */
 	txn_init(&txn);
-	for (; tree_next(&v->tree, &key, &value, &len) == CV_OK && key.object == OBJECT_ROOT &&
-		key.type == ITEM_DIRENT;
-		key.offset++) {
+	for (; tree_next(&v->tree, &key, &value, &len) == CV_OK; key.offset++) {
 		txn_del(&txn, &key);
 		names++;
 	}
