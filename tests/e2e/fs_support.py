@@ -50,9 +50,12 @@ def mount_fuse(point, fd):
 
 
 def wait_for_the_clock():
-    """File times move with the kernel's tick: two changes within one look equal."""
-    before = time.clock_gettime_ns(CLOCK_REALTIME_COARSE)
-    while time.clock_gettime_ns(CLOCK_REALTIME_COARSE) == before:
+    """
+    File times move with the kernel's tick: two changes within one look equal. Since Linux 6.13 they are never before
+    the finest that any file was given, so one tick is not enough: until what has been the finest time is behind.
+    """
+    before = time.clock_gettime_ns(time.CLOCK_REALTIME)
+    while time.clock_gettime_ns(CLOCK_REALTIME_COARSE) <= before:
         pass
 
 
