@@ -270,7 +270,8 @@ enum cv_err alloc_take_data(
 	return CV_ERR_FULL;
 }
 
-enum cv_err alloc_take_node(struct alloc *a, uint64_t *block)
+/* An aligned group of 4, taken and used. CV_ERR_FULL. */
+static enum cv_err take_node(struct alloc *a, uint64_t *block)
 {
 	uint64_t start = a->node_cursor - a->node_cursor % NODE_BLOCKS;
 	uint64_t w = start % REGION_BLOCKS / 64;
@@ -394,7 +395,7 @@ static void space_retire(void *user, uint64_t block)
 
 static enum cv_err space_take(void *user, uint64_t *block)
 {
-	return alloc_take_node(user, block);
+	return take_node(user, block);
 }
 
 const struct tree_space alloc_tree_space = {

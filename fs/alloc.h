@@ -115,8 +115,6 @@ CV_MUST_CHECK enum cv_err alloc_free_in(
 bool alloc_zone_again(struct alloc *a);
 /* Gives back taken blocks that nothing came to use. */
 void alloc_cancel(struct alloc *a, uint64_t first, uint64_t count);
-/* An aligned group of 4, taken and used. CV_ERR_FULL. */
-CV_MUST_CHECK enum cv_err alloc_take_node(struct alloc *a, uint64_t *block);
 
 /* Takes this very block, which a frame of the log maps. CV_ERR_TAMPERED if it is not free. */
 CV_MUST_CHECK enum cv_err alloc_claim(struct alloc *a, uint64_t block);

@@ -10,7 +10,7 @@
 #define PATH_DEPTH_MAX 1024
 #define SHORT_BYTES 160
 
-struct check_object *check_find(struct check *c, uint64_t object)
+static struct check_object *find_object(struct check *c, uint64_t object)
 {
 	size_t low = 0;
 	size_t high = c->object_count;
@@ -54,7 +54,7 @@ static enum cv_err for_names(struct check *c, uint64_t dir, each_name *each, voi
 
 static bool count_name(struct check *c, uint64_t dir, const struct name_entry *d, void *user)
 {
-	struct check_object *o = check_find(c, d->object);
+	struct check_object *o = find_object(c, d->object);
 
 	(void)user;
 	if (!o) {
@@ -96,9 +96,9 @@ enum cv_err check_names(struct check *c)
 	if (err)
 		return err;
 	for (size_t k = 0; k < c->orphan_count; k++)
-		if (!check_find(c, c->orphans[2 * k]) && !check_in_gap(c, c->orphans[2 * k]))
+		if (!find_object(c, c->orphans[2 * k]) && !check_in_gap(c, c->orphans[2 * k]))
 			check_problem(c, c->orphans[2 * k], 0, "an orphan item of what does not exist");
-	if (!check_find(c, OBJECT_ROOT) && !check_in_gap(c, OBJECT_ROOT))
+	if (!find_object(c, OBJECT_ROOT) && !check_in_gap(c, OBJECT_ROOT))
 		check_problem(c, OBJECT_VOLUME, 0, "there is no root directory");
 	for (size_t i = 0; i < c->object_count; i++)
 		judge(c, &c->objects[i]);
@@ -162,7 +162,7 @@ static const char *path_of(struct check *c, const struct check_listed *l, char p
 	if (object == OBJECT_ROOT)
 		path[--at] = '/';
 	for (unsigned depth = 0; known && object != OBJECT_ROOT; depth++) {
-		struct check_object *o = check_find(c, object);
+		struct check_object *o = find_object(c, object);
 		uint64_t dir = object == l->object && l->name_len ? l->dir : o ? o->parent : 0;
 
 		w->object = object;

@@ -90,6 +90,5 @@ CV_MUST_CHECK enum cv_err check_map(
 CV_MUST_CHECK enum cv_err check_names(struct check *c);
 /* Tells what was listed, with paths. */
 CV_MUST_CHECK enum cv_err check_tell(struct check *c);
-struct check_object *check_find(struct check *c, uint64_t object);
 
 #endif

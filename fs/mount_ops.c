@@ -30,7 +30,8 @@ void mount_unlock(struct mount *m)
 	(void)pthread_mutex_unlock(&m->volume->lock);
 }
 
-enum cv_err mount_entry(
+/* Fills an entry and counts the lookup under `parent`. */
+static enum cv_err fill_entry(
 	struct mount *m, uint64_t parent, uint64_t object, struct fuse_entry_param *e)
 {
 	enum cv_err err = CV_ERR_INTERNAL;
@@ -78,7 +79,7 @@ static enum cv_err lookup_dots(struct mount *m, uint64_t object, bool up, struct
 	if (err)
 		return err;
 	object = up ? inode.parent : object;
-	return mount_entry(m, lookups_parent(&m->lookups, object), object, e);
+	return fill_entry(m, lookups_parent(&m->lookups, object), object, e);
 }
 
 static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *text)
@@ -103,7 +104,7 @@ static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *text)
 		entry.entry_timeout = TIMEOUT_S;
 		err = CV_OK;
 	} else if (!err) {
-		err = mount_entry(m, parent, object, &entry);
+		err = fill_entry(m, parent, object, &entry);
 	}
 	e = mount_errno(m, err, parent, "lookup");
 	mount_unlock(m);
@@ -267,7 +268,7 @@ static void make(fuse_req_t req, fuse_ino_t parent, const char *text, const stru
 
 	err = dir_create(m->volume, parent, &name, new, &object);
 	if (!err)
-		err = mount_entry(m, parent, object, &entry);
+		err = fill_entry(m, parent, object, &entry);
 	e = mount_errno(m, err, parent, "create");
 	mount_unlock(m);
 	reply_entry(req, e, &entry);
@@ -310,7 +311,7 @@ static void op_create(
 
 	err = dir_create(m->volume, parent, &name, &new, &object);
 	if (!err)
-		err = mount_entry(m, parent, object, &entry);
+		err = fill_entry(m, parent, object, &entry);
 	if (!err)
 		mount_opened(m, object, fi);
 	/* once more, now that there is a writer */
@@ -336,7 +337,7 @@ static void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const cha
 
 	err = dir_link(m->volume, ino, parent, &name);
 	if (!err)
-		err = mount_entry(m, parent, ino, &entry);
+		err = fill_entry(m, parent, ino, &entry);
 	e = mount_errno(m, err, ino, "link");
 	mount_unlock(m);
 	reply_entry(req, e, &entry);

@@ -54,9 +54,6 @@ struct mount *mount_lock(fuse_req_t req);
 void mount_unlock(struct mount *m);
 /* The errno for a result; CV_OK is 0. Every EIO gets a log line with the object and the reason. */
 int mount_errno(struct mount *m, enum cv_err err, uint64_t object, const char *what);
-/* Fills an entry and counts the lookup under `parent`. */
-CV_MUST_CHECK enum cv_err mount_entry(
-	struct mount *m, uint64_t parent, uint64_t object, struct fuse_entry_param *e);
 /* Seconds for which the kernel may trust names and attributes. */
 double mount_timeout(void);
 

@@ -32,7 +32,7 @@ void noise_wipe(struct noise *n)
 	n->ctx = NULL;
 }
 
-enum cv_err noise_fill(struct noise *n, uint8_t *buf, size_t len)
+static enum cv_err fill(struct noise *n, uint8_t *buf, size_t len)
 {
 	int got = 0;
 
@@ -52,7 +52,7 @@ enum cv_err noise_write(struct noise *n, struct store *store, uint64_t first, ui
 	while (count && !err) {
 		uint64_t part = count < CHUNK_BLOCKS ? count : CHUNK_BLOCKS;
 
-		err = noise_fill(n, buf, part * BLOCK_BYTES);
+		err = fill(n, buf, part * BLOCK_BYTES);
 		if (!err)
 			err = store_write(store, first * BLOCK_BYTES, buf, part * BLOCK_BYTES);
 		first += part;

@@ -13,7 +13,6 @@ struct noise {
 
 CV_MUST_CHECK enum cv_err noise_init(struct noise *n);
 void noise_wipe(struct noise *n);
-CV_MUST_CHECK enum cv_err noise_fill(struct noise *n, uint8_t *buf, size_t len);
 
 /* Fills [first, first + count) of the store's 4096-byte blocks. */
 CV_MUST_CHECK enum cv_err noise_write(
