@@ -35,18 +35,18 @@ static struct lookup *find(const struct lookups *l, uint64_t object)
 	return &l->place[i];
 }
 
-static enum cv_err grow(struct lookups *l)
+static enum cv_err resize(struct lookups *l, size_t places)
 {
-	struct lookups more = { .places = l->places * 2, .used = l->used };
+	struct lookups other = { .places = places, .used = l->used };
 
-	more.place = calloc(more.places, sizeof(*more.place));
-	if (!more.place)
+	other.place = calloc(places, sizeof(*other.place));
+	if (!other.place)
 		return CV_ERR_MEMORY;
 	for (size_t i = 0; i < l->places; i++)
 		if (l->place[i].object)
-			*find(&more, l->place[i].object) = l->place[i];
+			*find(&other, l->place[i].object) = l->place[i];
 	free(l->place);
-	*l = more;
+	*l = other;
 	return CV_OK;
 }
 
@@ -56,7 +56,7 @@ enum cv_err lookups_add(struct lookups *l, uint64_t object, uint64_t parent)
 	struct lookup *p;
 
 	if (l->used >= l->places / 4 * 3) {
-		err = grow(l);
+		err = resize(l, l->places * 2);
 		if (err)
 			return err;
 	}
@@ -101,6 +101,9 @@ uint64_t lookups_forget(struct lookups *l, uint64_t object, uint64_t count)
 		return p->count;
 	}
 	release(l, p);
+	/* a table that cannot become smaller now stays as it is */
+	if (l->places > PLACES_MIN && l->used < l->places / 8)
+		(void)resize(l, l->places / 2);
 	return 0;
 }
 

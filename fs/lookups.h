@@ -20,7 +20,7 @@ struct lookup {
 	uint64_t parent; /* where it was looked up last, for messages; 0: nowhere */
 };
 
-/* Open addressing; at most three quarters full. */
+/* Open addressing; at most three quarters full, and an eighth at least. */
 struct lookups {
 	struct lookup *place;
 	size_t places; /* a power of two */
