@@ -25,6 +25,7 @@ import tempfile
 import time
 
 import pytest
+import fs_support
 from ports import HeldPort
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -270,7 +271,16 @@ class Device:
         return self("mount", self.volume, self.mount_point, "--timeout", timeout, *args, want=want)
 
     def unmount(self, *args, want=OK):
-        return self("unmount", *args, want=want)
+        result = None
+
+        def try_once():
+            nonlocal result
+            result = self("unmount", *args, want=None)
+            return result.code != IN_USE or want != OK
+        fs_support.until_unused(try_once)
+        if want is not None and result.code != want:
+            raise AssertionError(f"exit code {result.code}, expected {want}\n{result!r}")
+        return result
 
     @contextlib.contextmanager
     def mounted(self, *args):

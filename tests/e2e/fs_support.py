@@ -18,6 +18,7 @@ BUILD = pathlib.Path(os.environ.get("CONCLAVE_BUILD", ROOT / "build"))
 KEY = bytes(range(32))
 RECOVERY = b"\x77" * 32
 WAIT_S = 60  # a limit for a hung process, not a wait
+BUSY_S = 10
 
 READY, FAILED, CLOSED, STATUS, IDLE, SYNC, UNMOUNT, QUERY, REKEY = 1, 2, 3, 4, 5, 16, 17, 18, 19
 MESSAGE = struct.Struct("<IIQII2048s")
@@ -73,8 +74,22 @@ def fill(path, step):
         assert e.errno == errno.ENOSPC, e
 
 
+def until_unused(try_once):
+    """Somebody's df or lsof may hold any mount of the machine for a moment."""
+    deadline = time.monotonic() + BUSY_S
+    while not try_once() and time.monotonic() < deadline:
+        os.sched_yield()
+
+
 def unmount(point, lazy=False):
-    return libc.umount2(str(point).encode(), MNT_DETACH if lazy else 0)
+    result = -1
+
+    def try_once():
+        nonlocal result
+        result = libc.umount2(str(point).encode(), MNT_DETACH if lazy else 0)
+        return result == 0 or ctypes.get_errno() != errno.EBUSY
+    until_unused(try_once)
+    return result
 
 
 class Volume:
@@ -127,8 +142,14 @@ class Volume:
 
     def close(self):
         """Unmounts and waits for CLOSED and a clean end."""
-        self.ask(UNMOUNT)
-        answer = self.receive()
+        answer = None
+
+        def try_once():
+            nonlocal answer
+            self.ask(UNMOUNT)
+            answer = self.receive()
+            return answer[0] == CLOSED
+        until_unused(try_once)
         assert answer[0] == CLOSED, answer
         code = self.process.wait(WAIT_S)
         self.done()

@@ -87,8 +87,15 @@ def mount(tmp_path):
 
 
 def unmount(point):
-    subprocess.run([str(fs.BUILD / "bin/conclave-device"), "unmount", str(point)], check=True,
-                   timeout=fs.WAIT_S)
+    done = None
+
+    def try_once():
+        nonlocal done
+        done = subprocess.run([str(fs.BUILD / "bin/conclave-device"), "unmount", str(point)], check=False,
+                              capture_output=True, timeout=fs.WAIT_S)
+        return done.returncode != BUSY
+    fs.until_unused(try_once)
+    assert done.returncode == 0, done.stderr
 
 
 def digest(device):
