@@ -58,15 +58,24 @@ static int run_verb(const struct verb *v, int argc, char **argv)
 	return exit_code_of(err);
 }
 
+static bool is_help(const char *word)
+{
+	return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
 int main(int argc, char **argv)
 {
 	const struct verb *v;
 	int words = 0;
 
 	log_init("conclave");
-	if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
-		options_print_overview();
+	if (argc < 2 || is_help(argv[1])) {
+		options_print_overview(NULL);
 		return argc < 2 ? EXIT_CODE_USAGE : EXIT_CODE_OK;
+	}
+	if (options_is_noun(argv[1]) && (argc == 2 || is_help(argv[2]))) {
+		options_print_overview(argv[1]);
+		return argc == 2 ? EXIT_CODE_USAGE : EXIT_CODE_OK;
 	}
 	if (strcmp(argv[1], "--version") == 0) {
 		printf("conclave %s\n", CONCLAVE_VERSION);
@@ -74,8 +83,11 @@ int main(int argc, char **argv)
 	}
 	v = find_verb(argc, argv, &words);
 	if (v == NULL) {
-		log_error("unknown command: %s%s%s: see conclave --help", argv[1],
-			argc > 2 ? " " : "", argc > 2 ? argv[2] : "");
+		if (options_is_noun(argv[1]))
+			log_error("unknown command: %s %s: see conclave %s --help", argv[1],
+				argv[2], argv[1]);
+		else
+			log_error("unknown command: %s: see conclave --help", argv[1]);
 		return EXIT_CODE_USAGE;
 	}
 	signal(SIGPIPE, SIG_IGN);

@@ -254,7 +254,20 @@ void options_print_help(const struct verb *v)
 		print_option(&common_options[i]);
 }
 
-void options_print_overview(void)
+static bool is_of(const struct verb *v, const char *noun)
+{
+	return noun == NULL || (v->noun != NULL && strcmp(v->noun, noun) == 0);
+}
+
+bool options_is_noun(const char *word)
+{
+	for (size_t i = 0; verbs[i] != NULL; i++)
+		if (is_of(verbs[i], word))
+			return true;
+	return false;
+}
+
+void options_print_overview(const char *noun)
 {
 	printf("conclave: an operator's tool for fleets, gateways, devices and volumes\n\n");
 	for (size_t i = 0; verbs[i] != NULL; i++) {
@@ -262,6 +275,8 @@ void options_print_overview(void)
 		size_t line = strcspn(v->summary, "\n");
 		char left[64];
 
+		if (!is_of(v, noun))
+			continue;
 		snprintf(left, sizeof(left), "%s%s%s%s%s", v->noun != NULL ? v->noun : "",
 			v->noun != NULL ? " " : "", v->name, v->args[0] != '\0' ? " " : "",
 			v->args);

@@ -33,7 +33,9 @@ CV_MUST_CHECK enum cv_err option_id(
 CV_MUST_CHECK enum cv_err arg_id(const struct context *ctx, size_t index, const char *what);
 
 void options_print_help(const struct verb *verb);
-void options_print_overview(void);
+/* Of all commands, or of those of one noun. */
+void options_print_overview(const char *noun);
+bool options_is_noun(const char *word);
 
 /* Text for people on standard output; nothing under --json. */
 void say(const struct context *ctx, const char *format, ...)
