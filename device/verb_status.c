@@ -1,5 +1,8 @@
+#include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cjson/cJSON.h>
 
@@ -146,11 +149,12 @@ static void print_text(const cJSON *doc)
 	const cJSON *volume = cJSON_GetObjectItemCaseSensitive(mount, "volume");
 	const cJSON *g;
 
-	printf("device       %s of fleet %s, %.0f of %d gateways unlock it, epoch %.0f\n",
-		text_of(doc, "device", "?"), text_of(doc, "fleet", "?"),
-		number_of(doc, "threshold"),
-		cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(doc, "gateways")),
-		number_of(doc, "epoch"));
+	if (text_of(doc, "device", NULL) != NULL)
+		printf("device       %s of fleet %s, %.0f of %d gateways unlock it, epoch %.0f\n",
+			text_of(doc, "device", "?"), text_of(doc, "fleet", "?"),
+			number_of(doc, "threshold"),
+			cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(doc, "gateways")),
+			number_of(doc, "epoch"));
 	if (cJSON_IsObject(mount))
 		printf("mounted      %s from %s, for %.0f s\n", text_of(mount, "mount_point", "?"),
 			text_of(mount, "container", "?"), number_of(mount, "mounted_s"));
@@ -158,7 +162,8 @@ static void print_text(const cJSON *doc)
 		printf("mounted      no\n");
 	if (cJSON_IsObject(volume))
 		print_volume(volume);
-	print_last(cJSON_GetObjectItemCaseSensitive(doc, "last_unlock"));
+	if (text_of(doc, "device", NULL) != NULL)
+		print_last(cJSON_GetObjectItemCaseSensitive(doc, "last_unlock"));
 	cJSON_ArrayForEach(g, cJSON_GetObjectItemCaseSensitive(doc, "gateways"))
 		print_gateway(g);
 }
@@ -174,21 +179,31 @@ static enum cv_err ask_gateways(const struct identity *id, struct report_status 
 	return err;
 }
 
-static enum cv_err run(const struct options *o, struct identity *id)
+static enum cv_err add_device(cJSON *doc, const struct options *o, struct identity *id)
 {
 	struct report_status status[CV_MEMBERS_MAX];
-	cJSON *doc = cJSON_CreateObject();
 	enum cv_err err = o->offline ? CV_OK : ask_gateways(id, status);
-	char *text;
 
 	cJSON_AddStringToObject(doc, "fleet", id->fleet);
 	cJSON_AddStringToObject(doc, "device", id->device);
 	cJSON_AddStringToObject(doc, "trust_class", id->trust_class);
 	cJSON_AddNumberToObject(doc, "epoch", id->share_set.epoch);
 	cJSON_AddNumberToObject(doc, "threshold", id->share_set.threshold);
-	add_mount(doc, o);
 	add_last(doc, o);
 	add_gateways(doc, id, err == CV_OK && !o->offline ? status : NULL);
+	return err;
+}
+
+/* `id` is NULL where no device is installed. */
+static enum cv_err run(const struct options *o, struct identity *id)
+{
+	cJSON *doc = cJSON_CreateObject();
+	enum cv_err err = CV_OK;
+	char *text;
+
+	add_mount(doc, o);
+	if (id != NULL)
+		err = add_device(doc, o, id);
 	text = o->json ? cJSON_Print(doc) : NULL;
 	if (text != NULL)
 		printf("%s\n", text);
@@ -199,6 +214,18 @@ static enum cv_err run(const struct options *o, struct identity *id)
 	if (err != CV_OK)
 		log_error("status: %s", cv_err_text(err));
 	return err;
+}
+
+/* A volume that was opened by its recovery code, on a machine that is no device. */
+static bool is_mount_alone(const struct options *o)
+{
+	char text[CONTROL_TEXT_MAX];
+	char path[PATH_MAX];
+	int code;
+
+	(void)snprintf(path, sizeof(path), "%s/device.json", o->state_dir);
+	return access(path, F_OK) != 0 && errno == ENOENT &&
+	       control_ask(&code, text, o->run_dir, "status") == CV_OK;
 }
 
 int verb_status(int argc, char **argv)
@@ -217,6 +244,8 @@ int verb_status(int argc, char **argv)
 	}
 	if (err != CV_OK)
 		return EXIT_CODE_USAGE;
+	if (is_mount_alone(&o))
+		return exit_code_of(run(&o, NULL));
 	id = secret_alloc(sizeof(*id));
 	if (id == NULL) {
 		log_error("memory: %s", secret_last_error());

@@ -2,6 +2,7 @@
 import contextlib
 import errno
 import hashlib
+import json
 import os
 import pathlib
 import select
@@ -269,6 +270,21 @@ def test_a_wrong_key_or_code_is_refused(dev):
     both = run(mount + ["--key-fd", "3", "--recovery-fd", "4"], want=USAGE)
     assert "not both" in both.err
     assert not is_mounted(dev.mount_point) and digest(dev.volume) == before
+
+
+def test_status_of_a_mount_on_a_machine_that_is_no_device(dev, tmp_path):
+    common = ["--run", tmp_path / "run", "--state", tmp_path / "none"]
+    status = [program("conclave-device"), "status", "--json", *common]
+    assert "is the device installed?" in run(status, want=CONFIG).err
+    run([program("conclave-device"), "mount", dev.volume, dev.mount_point, *common, "--recovery-fd", "{g0}"],
+        give=[dev.recovery])
+    try:
+        seen = json.loads(run(status).out)
+        assert set(seen) == {"mount"} and seen["mount"]["volume"]["io_errors"] == 0
+        text = run([program("conclave-device"), "status", *common]).out
+        assert text.startswith(f"mounted      {dev.mount_point} from ") and "last unlock" not in text
+    finally:
+        run([program("conclave-device"), "unmount", *common])
 
 
 @pytest.fixture

@@ -805,3 +805,10 @@ def test_no_secret_ever_is_on_a_command_line():
                     w in option.split()[0] for w in ("passphrase", "key", "secret", "recovery")):
                 assert option.split()[0].endswith("-fd") or option.split()[0] in (
                     "--no-passphrase", "--no-recovery", "--max-boot-keys"), option
+
+
+def test_a_noun_lists_its_commands():
+    listed = run([program("conclave"), "volume", "--help"]).out
+    assert "volume salvage FILE DIR" in listed and "fleet init" not in listed
+    assert run([program("conclave"), "volume"], want=USAGE).out == listed
+    assert "see conclave volume --help" in run([program("conclave"), "volume", "mend"], want=USAGE).err
