@@ -73,9 +73,9 @@ int main(int argc, char **argv)
 		options_print_overview(NULL);
 		return argc < 2 ? EXIT_CODE_USAGE : EXIT_CODE_OK;
 	}
-	if (options_is_noun(argv[1]) && (argc == 2 || is_help(argv[2]))) {
+	if (argc > 2 && options_is_noun(argv[1]) && is_help(argv[2])) {
 		options_print_overview(argv[1]);
-		return argc == 2 ? EXIT_CODE_USAGE : EXIT_CODE_OK;
+		return EXIT_CODE_OK;
 	}
 	if (strcmp(argv[1], "--version") == 0) {
 		printf("conclave %s\n", CONCLAVE_VERSION);
@@ -84,8 +84,9 @@ int main(int argc, char **argv)
 	v = find_verb(argc, argv, &words);
 	if (v == NULL) {
 		if (options_is_noun(argv[1]))
-			log_error("unknown command: %s %s: see conclave %s --help", argv[1],
-				argv[2], argv[1]);
+			log_error("%s command: %s%s%s: see conclave %s --help",
+				argc > 2 ? "unknown" : "incomplete", argv[1], argc > 2 ? " " : "",
+				argc > 2 ? argv[2] : "", argv[1]);
 		else
 			log_error("unknown command: %s: see conclave --help", argv[1]);
 		return EXIT_CODE_USAGE;

@@ -810,5 +810,6 @@ def test_no_secret_ever_is_on_a_command_line():
 def test_a_noun_lists_its_commands():
     listed = run([program("conclave"), "volume", "--help"]).out
     assert "volume salvage FILE DIR" in listed and "fleet init" not in listed
-    assert run([program("conclave"), "volume"], want=USAGE).out == listed
+    assert "incomplete command: volume: see conclave volume --help" in run(
+        [program("conclave"), "volume"], want=USAGE).err
     assert "see conclave volume --help" in run([program("conclave"), "volume", "mend"], want=USAGE).err
