@@ -255,6 +255,7 @@ def test_somebody_who_is_not_root_mounts_through_fusermount():
 
 
 def test_a_wrong_key_or_code_is_refused(dev):
+    dev.mount_point.mkdir(exist_ok=True)
     before = digest(dev.volume)
     mount = [program("conclave-device"), "mount", dev.volume, dev.mount_point, "--run",
              dev.fleet.dir / "run-operator"]
@@ -273,6 +274,7 @@ def test_a_wrong_key_or_code_is_refused(dev):
 
 
 def test_status_of_a_mount_on_a_machine_that_is_no_device(dev, tmp_path):
+    dev.mount_point.mkdir(exist_ok=True)
     common = ["--run", tmp_path / "run", "--state", tmp_path / "none"]
     status = [program("conclave-device"), "status", "--json", *common]
     assert "is the device installed?" in run(status, want=CONFIG).err
