@@ -55,6 +55,12 @@ def ends(dev):
     return [os.pidfd_open(mount["watcher_pid"]), os.pidfd_open(mount["volume_pid"])]
 
 
+@pytest.fixture(name="dev")
+def with_mount_point(dev):
+    dev.mount_point.mkdir(exist_ok=True)
+    return dev
+
+
 def await_ends(fds):
     for fd in fds:
         assert select.select([fd], [], [], PATIENCE_S)[0], "the process did not end"
@@ -62,7 +68,6 @@ def await_ends(fds):
 
 
 def test_mount_helper_and_umount_helper(dev):
-    dev.mount_point.mkdir(exist_ok=True)
     # as mount(8) calls it for a line of fstab
     done = helper("mount.fuse.conclave", dev.volume, dev.mount_point, "-o",
                   "rw,noexec,_netdev,nofail,x-systemd.automount,cache=16M," + places(dev))
@@ -255,7 +260,6 @@ def test_somebody_who_is_not_root_mounts_through_fusermount():
 
 
 def test_a_wrong_key_or_code_is_refused(dev):
-    dev.mount_point.mkdir(exist_ok=True)
     before = digest(dev.volume)
     mount = [program("conclave-device"), "mount", dev.volume, dev.mount_point, "--run",
              dev.fleet.dir / "run-operator"]
@@ -274,7 +278,6 @@ def test_a_wrong_key_or_code_is_refused(dev):
 
 
 def test_status_of_a_mount_on_a_machine_that_is_no_device(dev, tmp_path):
-    dev.mount_point.mkdir(exist_ok=True)
     common = ["--run", tmp_path / "run", "--state", tmp_path / "none"]
     status = [program("conclave-device"), "status", "--json", *common]
     assert "is the device installed?" in run(status, want=CONFIG).err
